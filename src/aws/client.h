@@ -1,0 +1,68 @@
+/* client.h - send one request to an AWS service: credentials, endpoint, signature, retries, clock skew, errors.
+ *
+ * Every service adapter goes through here. Retries follow the `standard` mode of 2026: attempts, full
+ * jitter, a token quota per client; a caller that must hold on through an outage (promise 6) calls again
+ * with its own back-off (aws_hold). Thread-safe. Source: WIRE facts of botocore's retries/standard.py. */
+#ifndef RECAGENT_AWS_CLIENT_H
+#define RECAGENT_AWS_CLIENT_H
+
+#include "aws/credentials.h"
+#include "aws/endpoint.h"
+#include "base/json.h"
+#include "net/http.h"
+
+/* What all clients of a process share: files, credentials, connections. */
+struct aws_shared;
+struct aws_options {
+	const char *region, *profile, *endpoint_url; /* flags, may be NULL */
+	struct http_timeouts timeouts;               /* 0 members: the defaults 3.1 s, 60 s, 60 s, none */
+	int max_attempts;                            /* 0: AWS_MAX_ATTEMPTS, config, else 3 (dynamodb 4) */
+};
+int aws_shared_open(struct aws_shared **out, const struct aws_options *o, struct err *e);
+void aws_shared_close(struct aws_shared *s);
+void aws_shared_cancel(struct aws_shared *s); /* end every exchange under way */
+
+struct aws_client;
+int aws_client_open(struct aws_client **out, struct aws_shared *s, enum aws_service service, struct err *e);
+void aws_client_close(struct aws_client *c);
+const char *aws_client_region(const struct aws_client *c);
+const char *aws_client_url(const struct aws_client *c);
+
+struct aws_call {
+	/* in */
+	const char *target;       /* JSON services: "Kinesis_20131202.PutRecords"; else NULL */
+	const char *method;       /* NULL: POST */
+	const char *path;         /* encoded, "/" when NULL */
+	const char *query;        /* encoded, or NULL */
+	const char *content_type; /* NULL: the service's own */
+	const char *body;
+	size_t body_len;
+	const char *(*headers)[2]; /* further name-value pairs, may be NULL */
+	size_t nheaders;
+	const char *host_prefix; /* S3 virtual hosts: "bucket." or NULL */
+	bool no_retry;           /* one attempt */
+	bool keep_on_stop;       /* finish even though a stop signal came (acks, puts in flight) */
+	const struct http_timeouts *timeouts; /* NULL: the shared ones */
+	http_on_body *on_body;                /* stream a 2xx body; no retry once bytes were delivered */
+	void *arg;
+	/* out */
+	struct http_resp resp;
+	int attempts;
+};
+
+/* 0 on a 2xx answer. -1: the error decoded by the service's protocol, with class:
+ * ERR_UNAVAILABLE throttles, 5xx, network, expired or missing credentials; ERR_FAILED other refusals.
+ * Release call->resp in both cases. */
+int aws_send(struct aws_client *c, struct aws_call *call, struct err *e);
+
+/* JSON services: body from a tree, answer to a tree (numbers raw). *answer may be NULL when not wanted. */
+int aws_json(struct aws_client *c, const char *target, const cJSON *body, cJSON **answer, struct err *e);
+
+/* Is this in-stream or per-entry error code a throttle / a passing fault? */
+bool aws_code_is_throttle(const char *code);
+bool aws_code_is_transient(const char *code);
+
+/* Now, corrected by what the service's Date headers say. */
+int64_t aws_client_now_ms(const struct aws_client *c);
+
+#endif

@@ -1,0 +1,18 @@
+/* stop.h - signals. The first SIGINT or SIGTERM asks sources to end; the second ends the process at
+ * once with 128+n. SIGPIPE is ignored (a closed pipe is seen as EPIPE), SIGHUP counts as SIGTERM.
+ * All functions may be called from any thread. */
+#ifndef RECAGENT_BASE_STOP_H
+#define RECAGENT_BASE_STOP_H
+
+#include <stdbool.h>
+
+/* Who ends on the first signal: a source stops by itself; a filter goes on to end of input, and is
+ * ended --grace after the signal when its input does not end. */
+void stop_install(void);
+
+bool stop_requested(void); /* a first signal came, or stop_now() was called */
+int stop_signal(void);     /* its number, 0 when none */
+int stop_fd(void);         /* becomes and stays readable then; for poll() */
+void stop_now(void);       /* ask for the same from inside (fatal error, reader gone) */
+
+#endif

@@ -1,0 +1,95 @@
+/* cmd.h - what a command is, and what main prepares for it.
+ *
+ * A new command: one file with its options struct, its table, its run function and its struct cmd; one row in main.c; a man
+ * page; `make completions`. tests/cli/options.bats checks that they agree. */
+#ifndef RECAGENT_CMD_CMD_H
+#define RECAGENT_CMD_CMD_H
+
+#include "base/json.h"
+#include "base/lines.h"
+#include "base/log.h"
+#include "base/opts.h"
+#include "base/out.h"
+#include "port/open.h"
+
+enum cmd_flags {
+	CMD_LINES_IN = 1,  /* reads NDJSON from standard input: --max-line, --dead-letter, --grace */
+	CMD_LINES_OUT = 2, /* moves lines: balance line, --ledger, --progress */
+	CMD_SOURCE = 4,    /* produces lines by itself; a first signal ends it */
+	CMD_KEY = 8,       /* --key */
+	CMD_PORTS = 16,    /* --local and the AWS options */
+	CMD_FILTER = 32    /* a first signal does not end it */
+};
+
+struct common { /* the options that every command of a kind has */
+	int verbose;
+	bool help, progress;
+	const char *local, *region, *profile, *endpoint_url, *key, *ledger, *dead_letter;
+	int64_t connect_ms, read_ms, give_up_ms, grace_ms;
+	uint64_t max_line, max_attempts;
+};
+
+/* What moved: in = out + refused + failed. Counted with ledger_*; thread-safe. */
+struct ledger {
+	uint64_t in, out, refused, failed, marks, skipped;
+};
+
+struct ctx {
+	const struct cmd *cmd;
+	struct common opt;
+	struct ports *ports;
+	struct lines *in; /* with CMD_LINES_IN */
+	struct out *out;  /* standard output */
+	struct out *dead; /* --dead-letter, or NULL */
+	struct ledger ledger;
+	enum exit_code
+		worst; /* what run would return for the lines so far: EXIT_SOME after one was refused */
+};
+
+struct cmd {
+	const char *name;       /* as typed; also the link name behind "recagent-" */
+	const char *summary;    /* one line, no full stop */
+	const char *operands;   /* "[TARGET]" */
+	const struct opt *opts; /* its own table */
+	void *into;             /* its own options struct */
+	unsigned flags;
+	/* argv: operands only. Returns the exit status; prints its own error with log_error. */
+	enum exit_code (*run)(struct ctx *c, int argc, char **argv);
+};
+
+extern const struct cmd *const commands[]; /* sorted by name, NULL at the end */
+const struct cmd *cmd_find(const char *name);
+/* The common options that a command of these flags has, as a table. */
+const struct opt *common_table(unsigned flags);
+
+enum count { COUNT_IN, COUNT_OUT, COUNT_REFUSED, COUNT_FAILED, COUNT_MARKS };
+void ledger_count(struct ctx *c, enum count what);
+
+/* One trouble with one line, dealt with by its class: message, dead letter (the whole line, synced), count, worst exit status.
+ * source: its _source JSON or NULL. Returns -1 when even that could not be done (dead letter unwritable). */
+int trouble(struct ctx *c, uint64_t line_no, const char *line, size_t n, const char *source,
+	size_t source_len, const struct err *why, struct err *e);
+
+/* A mark line `{"_source":{...,"mark":"done"}}` for a swallowed line with that _source, appended to out. source: the JSON text of
+ * the line's _source, or NULL: then nothing is written and false comes back (no position, no mark). */
+bool mark_line(struct buf *out, const char *source, size_t n, const char *mark);
+
+/* An error as the lines carry it: {"code":..,"message":..,"request_id":..,"class":..}. */
+bool error_json(struct buf *out, const struct err *e);
+
+/* Print e and give the exit status for it. */
+enum exit_code fail(const struct err *e);
+
+/* Hold through an outage: true when the caller should try again (after waiting with back-off), false when e is final, the
+ * give-up time has passed, or a signal came. hold: zero at first. from_group: never give up. */
+struct hold {
+	int64_t since_ms;
+	unsigned tries;
+};
+bool hold_on(struct ctx *c, struct hold *h, const char *what, bool from_group, const struct err *e);
+void hold_over(struct hold *h, const char *what);
+
+/* A file read whole (`-`: standard input), at most BUF_MAX_FILE. ERR_USAGE. */
+int read_file(const char *path, struct buf *out, struct err *e);
+
+#endif

@@ -1,0 +1,56 @@
+/* leases.h - a group's positions as Kinesis Client Library lease rows, in any table.
+ *
+ * Table name = group; hash key leaseKey = shard id; attributes, sentinels and conditions as KCL 2.x/3.x write them, and two
+ * of our own: streamARN on every row (another stream is refused) and initialTimestamp (epoch ms) beside AT_TIMESTAMP
+ * or LATEST, so that `latest` and times mean the same at a later run. Expiry is judged by this machine's monotonic
+ * clock. Thread-safe. Source: amazon-kinesis-client, DynamoDBLeaseSerializer and friends. */
+#ifndef RECAGENT_FLOW_LEASES_H
+#define RECAGENT_FLOW_LEASES_H
+
+#include "base/clock.h"
+#include "port/stream.h"
+#include "port/table.h"
+
+#define LEASE_FAILOVER_MS 10000
+#define OWNER_MAX 160
+
+struct lease {
+	char shard_id[SHARD_ID_MAX], owner[OWNER_MAX];
+	int64_t counter;
+	char checkpoint[SEQ_MAX]; /* or TRIM_HORIZON, LATEST, AT_TIMESTAMP, SHARD_END */
+	uint64_t checkpoint_sub;
+	int64_t initial_ms; /* our initialTimestamp, 0 none */
+	char parents[2][SHARD_ID_MAX];
+	char stream_arn[256];
+	int64_t seen_ms; /* monotonic: when the counter was last seen to change */
+};
+struct leases { /* what a scan saw; zeroed = empty */
+	struct lease *v;
+	size_t n;
+};
+void leases_free(struct leases *l);
+
+/* Every row with entityType absent or LEASE. old: the last scan, for seen_ms; may be NULL. */
+int leases_scan(struct table *t, const struct leases *old, struct leases *out, struct err *e);
+struct lease *leases_find(const struct leases *l, const char *shard_id);
+bool lease_is_end(const struct lease *l);
+bool lease_expired(const struct lease *l, int64_t now_mono_ms, int64_t failover_ms);
+struct position lease_position(const struct lease *l);
+
+/* Create the row of a shard at its initial position (losing the race is fine). */
+int lease_create(struct table *t, const struct shard *s, const char *stream_arn, const struct position *start,
+	struct err *e);
+/* Conditional on leaseCounter = l->counter. On success *l is what is stored now. cond_failed(e): someone else was first. */
+int lease_take(struct table *t, struct lease *l, const char *owner, struct err *e);
+int lease_renew(struct table *t, struct lease *l, struct err *e);
+int lease_release(struct table *t, const struct lease *l, struct err *e);
+/* Forward-only checkpoint, conditional on leaseOwner = owner, or with take_orphan on there being no owner; leaves leaseCounter
+ * alone. Returns 0 also when the row is already as far. ERR_LEASE_LOST when another owns it. NULL owner: unconditional. */
+int lease_checkpoint(struct table *t, const char *shard_id, const char *owner, const char *checkpoint,
+	uint64_t sub, struct err *e);
+/* Release by the name of the owner (ack at end of input): only if it is still that owner's. */
+int lease_release_owner(struct table *t, const char *shard_id, const char *owner, struct err *e);
+/* Order of two checkpoints with sentinels: AT_TIMESTAMP < TRIM_HORIZON < LATEST < numbers < SHARD_END. */
+int checkpoint_compare(const char *a, uint64_t asub, const char *b, uint64_t bsub);
+
+#endif
