@@ -1,0 +1,67 @@
+/* stream.c - dispatch of the stream contract to its adapter, and what adapters share. */
+#include "port/stream.h"
+
+#include <string.h>
+
+int stream_shards(struct stream *s, struct shards *out, struct err *e)
+{
+	*out = (struct shards){ 0 };
+	return s->ops->shards(s, out, e);
+}
+
+int stream_read(struct stream *s, struct cursor *c, size_t limit, struct records *out, struct err *e)
+{
+	arena_reset(&out->arena);
+	out->v = NULL;
+	out->n = 0;
+	out->behind_ms = 0;
+	out->full = out->ended = false;
+	return s->ops->read(s, c, limit, out, e);
+}
+
+int stream_put(struct stream *s, struct put *v, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		v[i].shard_id[0] = v[i].sequence_number[0] = '\0';
+		err_clear(&v[i].err);
+	}
+	return n ? s->ops->put(s, v, n, e) : 0;
+}
+
+int stream_describe(struct stream *s, struct stream_info *out, struct err *e)
+{
+	*out = (struct stream_info){ 0 };
+	return s->ops->describe(s, out, e);
+}
+
+int stream_create(struct stream *s, unsigned shards, struct err *e)
+{
+	return s->ops->create(s, shards, e);
+}
+
+int64_t stream_now_ms(struct stream *s)
+{
+	return s->ops->now_ms(s);
+}
+
+void stream_close(struct stream *s)
+{
+	if (s)
+		s->ops->close(s);
+}
+
+void records_release(struct records *r)
+{
+	arena_release(&r->arena);
+	*r = (struct records){ 0 };
+}
+
+int sequence_compare(const char *a, const char *b)
+{
+	size_t la = strlen(a), lb = strlen(b);
+
+	if (la != lb)
+		return la < lb ? -1 : 1;
+	int c = memcmp(a, b, la);
+	return (c > 0) - (c < 0);
+}
