@@ -65,6 +65,10 @@ int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf
 
 void err_clear(struct err *e);
 
+/* Make hostile text harmless for a terminal, in place: C0, DEL, C1 (as UTF-8) and every byte that is
+ * not UTF-8 become '?'. The length stays. */
+void text_harmless(char *s);
+
 /* "refused", "unavailable", "failed", ...: the word in JSON and in messages. */
 const char *err_class_name(enum err_class cls);
 

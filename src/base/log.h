@@ -22,7 +22,7 @@ void log_trace(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* -
  * such as "kinesis"). ok = false: say why if not said yet. ok = true: say it is over if it was on. */
 void log_outage(const char *what, bool ok, const struct err *e);
 
-/* The one line of --progress: replaced in place; only ever shown on a terminal. */
+/* The one line of --progress: replaced in place; only ever shown on a terminal. NULL takes it away. */
 void log_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

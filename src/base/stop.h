@@ -1,5 +1,7 @@
 /* stop.h - signals. The first SIGINT or SIGTERM asks sources to end; the second ends the process at
- * once with 128+n. SIGPIPE is ignored (a closed pipe is seen as EPIPE), SIGHUP counts as SIGTERM.
+ * once with 128+n. SIGPIPE is ignored (a closed pipe is seen as EPIPE), SIGHUP counts as SIGTERM but is
+ * never the second signal, since a closing terminal sends it twice. SIGINT and SIGHUP stay ignored where
+ * the parent ignores them (nohup, background jobs of a script).
  * All functions may be called from any thread. */
 #ifndef RECAGENT_BASE_STOP_H
 #define RECAGENT_BASE_STOP_H

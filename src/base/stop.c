@@ -1,0 +1,99 @@
+/* stop.c - the first signal asks, the second ends. */
+#include "base/stop.h"
+#include "base/err.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <unistd.h>
+
+/* Signals belong to the process, so their state does too. The byte in the pipe is never read: the
+ * descriptor stays readable for every thread that polls it. */
+static atomic_int first_signal;
+static atomic_bool asked;
+static int pipe_fds[2] = { -1, -1 };
+static pthread_once_t pipe_once = PTHREAD_ONCE_INIT;
+
+static void pipe_open(void)
+{
+	int fds[2];
+
+	if (pipe(fds) != 0)
+		return;
+	for (int i = 0; i < 2; i++) {
+		fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+		fcntl(fds[i], F_SETFL, O_NONBLOCK);
+	}
+	pipe_fds[0] = fds[0];
+	pipe_fds[1] = fds[1];
+}
+
+static void ask(void)
+{
+	ssize_t w;
+
+	if (atomic_exchange(&asked, true))
+		return;
+	w = write(pipe_fds[1], "", 1);
+	(void)w;
+}
+
+/* Async-signal-safe: atomics, write, _exit. */
+static void on_signal(int sig)
+{
+	int saved = errno;
+	int none = 0;
+
+	/* A closing terminal sends SIGHUP twice (the shell, then the kernel), so only the other two can
+	 * be the second signal. */
+	if (!atomic_compare_exchange_strong(&first_signal, &none, sig) && sig != SIGHUP)
+		_exit(EXIT_SIGNAL + sig);
+	ask();
+	errno = saved;
+}
+
+static void handle(int sig, void (*handler)(int))
+{
+	struct sigaction sa, old;
+
+	/* What a parent chose to ignore (nohup, a background job of a script) stays ignored. */
+	if (sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN && sig != SIGTERM)
+		return;
+	sa.sa_handler = handler;
+	sa.sa_flags = SA_RESTART;
+	sigemptyset(&sa.sa_mask);
+	sigaction(sig, &sa, NULL);
+}
+
+void stop_install(void)
+{
+	pthread_once(&pipe_once, pipe_open);
+	handle(SIGINT, on_signal);
+	handle(SIGTERM, on_signal);
+	handle(SIGHUP, on_signal);
+	handle(SIGPIPE, SIG_IGN);
+}
+
+bool stop_requested(void)
+{
+	return atomic_load(&asked);
+}
+
+int stop_signal(void)
+{
+	return atomic_load(&first_signal);
+}
+
+int stop_fd(void)
+{
+	pthread_once(&pipe_once, pipe_open);
+	return pipe_fds[0];
+}
+
+void stop_now(void)
+{
+	pthread_once(&pipe_once, pipe_open);
+	ask();
+}
