@@ -13,12 +13,14 @@
 #include "port/open.h"
 
 enum cmd_flags {
-	CMD_LINES_IN = 1,  /* reads NDJSON from standard input: --max-line, --dead-letter, --grace */
-	CMD_LINES_OUT = 2, /* moves lines: balance line, --ledger, --progress */
-	CMD_SOURCE = 4,    /* produces lines by itself; a first signal ends it */
-	CMD_KEY = 8,       /* --key */
-	CMD_PORTS = 16,    /* --local and the AWS options */
-	CMD_FILTER = 32    /* a first signal does not end it */
+	CMD_LINES_IN = 1,     /* reads NDJSON from standard input: --max-line, --dead-letter, --grace */
+	CMD_LINES_OUT = 2,    /* moves lines: balance line, --ledger, --progress */
+	CMD_SOURCE = 4,       /* produces lines by itself; a first signal ends it */
+	CMD_KEY = 8,          /* --key */
+	CMD_PORTS = 16,       /* --local and the AWS options */
+	CMD_FILTER = 32,      /* a first signal does not end it: --grace */
+	CMD_SHORT_LINES = 64, /* --max-line is 1 MiB, what a stream takes, not 16 */
+	CMD_HOLD = 128        /* holds lines through an outage: --give-up */
 };
 
 struct common { /* the options that every command of a kind has */
@@ -42,8 +44,9 @@ struct ctx {
 	struct out *out;  /* standard output */
 	struct out *dead; /* --dead-letter, or NULL */
 	struct ledger ledger;
-	enum exit_code
-		worst; /* what run would return for the lines so far: EXIT_SOME after one was refused */
+	int64_t stop_ms;  /* monotonic time at which a filter saw the first signal, 0: none */
+	bool cut_short;   /* input was left before its end */
+	bool input_ready; /* private to next_line */
 };
 
 struct cmd {
@@ -57,6 +60,10 @@ struct cmd {
 	enum exit_code (*run)(struct ctx *c, int argc, char **argv);
 };
 
+/* Everything between the process and a command's run: names, options, help, standard streams, the
+ * ledger and the exit status. */
+int cmd_main(int argc, char **argv);
+
 extern const struct cmd *const commands[]; /* sorted by name, NULL at the end */
 const struct cmd *cmd_find(const char *name);
 /* The common options that a command of these flags has, as a table. */
@@ -65,17 +72,25 @@ const struct opt *common_table(unsigned flags);
 enum count { COUNT_IN, COUNT_OUT, COUNT_REFUSED, COUNT_FAILED, COUNT_MARKS };
 void ledger_count(struct ctx *c, enum count what);
 
+/* The next line of standard input: 1 a line, 0 the end (or --grace after a signal), -1 with e. Output is
+ * flushed before it waits. A line over --max-line comes too, with too_long: check_line refuses it. */
+int next_line(struct ctx *c, struct line *l, struct err *e);
+int check_line(const struct ctx *c, const struct line *l, struct err *e);
+
 /* One trouble with one line, dealt with by its class: message, dead letter (the whole line, synced), count, worst exit status.
  * source: its _source JSON or NULL. Returns -1 when even that could not be done (dead letter unwritable). */
 int trouble(struct ctx *c, uint64_t line_no, const char *line, size_t n, const char *source,
 	size_t source_len, const struct err *why, struct err *e);
 
 /* A mark line `{"_source":{...,"mark":"done"}}` for a swallowed line with that _source, appended to out. source: the JSON text of
- * the line's _source, or NULL: then nothing is written and false comes back (no position, no mark). */
+ * the line's _source, or NULL: a mark without a position. */
 bool mark_line(struct buf *out, const char *source, size_t n, const char *mark);
 
 /* An error as the lines carry it: {"code":..,"message":..,"request_id":..,"class":..}. */
 bool error_json(struct buf *out, const struct err *e);
+
+/* The stream that a command was given, else RECAGENT_STREAM, else user-interactions. */
+const char *default_stream(int argc, char **argv);
 
 /* Print e and give the exit status for it. */
 enum exit_code fail(const struct err *e);
@@ -84,6 +99,7 @@ enum exit_code fail(const struct err *e);
  * give-up time has passed, or a signal came. hold: zero at first. from_group: never give up. */
 struct hold {
 	int64_t since_ms;
+	int64_t stop_ms; /* monotonic time at which a stop signal was first seen */
 	unsigned tries;
 };
 bool hold_on(struct ctx *c, struct hold *h, const char *what, bool from_group, const struct err *e);

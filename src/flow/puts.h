@@ -1,34 +1,51 @@
 /* puts.h - put many records on a stream: batches, lanes, resending, back-off. The engine under publish.
  *
- * Keys are spread over lanes by hash; each lane has one call in flight, so several batches are under way and a key's records
- * leave in order. A batch closes by count, bytes or linger. Only failed entries are sent again, before anything newer of
- * their lane. With order_key no call holds two records of one key. Results come back in order of submission. */
+ * Keys are spread over lanes by hash; each lane has one call in flight, so several batches are under way and
+ * a key's records leave in order. A batch closes by count, bytes, linger, or when the window is full. Only
+ * failed entries are sent again, before anything newer of their lane. With order_key no call holds two
+ * records of one key, so that a partial failure can't overtake. Results come back in order of submission.
+ * One thread submits; callbacks come from the lanes' threads, never two at once. */
 #ifndef RECAGENT_FLOW_PUTS_H
 #define RECAGENT_FLOW_PUTS_H
 
 #include "port/stream.h"
 #include <stdbool.h>
 
+struct put_result {
+	const char *shard_id, *sequence_number; /* "" unless stored; borrowed for the call */
+	const struct err *err;                  /* NULL: stored */
+};
+
 struct puts_conf {
 	struct stream *stream;
-	unsigned lanes; /* calls in flight at most */
-	size_t batch_records, batch_bytes, record_bytes;
-	int64_t linger_ms;
-	size_t window, window_bytes; /* unreported records and their bytes: backpressure */
+	unsigned lanes;                      /* calls in flight at most, 1..64 */
+	size_t batch_records, batch_bytes;   /* of one call */
+	size_t window_records, window_bytes; /* unreported: backpressure */
+	int64_t linger_ms;                   /* a lone record waits so long for company */
+	int64_t give_up_ms;                  /* an outage that lasts longer fails the record */
 	bool order_key;
-	int64_t give_up_ms; /* an outage that lasts longer fails the record; <0 never */
-	/* Called once per record, in order of submission, one at a time; frees job. p->err tells. */
-	void (*done)(struct put *p, void *job, void *arg);
+	bool want_receipts; /* else put_result has no texts for what was stored */
+	/* Once per record, in order of submission; frees job. */
+	void (*done)(const struct put_result *r, void *job, void *arg);
 	void (*idle)(void *arg); /* nothing more to report now: flush */
+	/* Once when a call could not be made (e), once when calls go through again (NULL). */
+	void (*outage)(const struct err *e, void *arg);
 	void *arg;
+};
+
+struct put_in {
+	const char *data, *partition_key, *explicit_hash_key; /* copied; explicit_hash_key may be NULL */
+	size_t len;
+	bool hold_for_ever;    /* never give up: the line comes from a group and will be redelivered */
+	const struct err *err; /* set: not to be put, takes only its place in the order */
 };
 
 struct puts;
 struct puts *puts_open(const struct puts_conf *c);
-/* Copies p's strings and data. Blocks while the window is full. A record over record_bytes is reported as refused.
- * p->err already set: takes only its place in the order. */
-void puts_submit(struct puts *q, const struct put *p, void *job);
-void puts_drain(struct puts *q); /* send what lingers, wait for all */
-void puts_close(struct puts *q); /* drains */
+void puts_submit(struct puts *q, const struct put_in *in, void *job); /* blocks while the window is full */
+void puts_drain(struct puts *q); /* send what lingers, wait until all is reported */
+/* Give up everything that is not stored within grace_ms from now on, however long its own limit. */
+void puts_hurry(struct puts *q, int64_t grace_ms);
+void puts_close(struct puts *q); /* drains, frees */
 
 #endif

@@ -1,0 +1,162 @@
+/* trouble.c - what every command does with a line in trouble, by its class, and with an outage. */
+#include "base/digest.h"
+#include "base/stop.h"
+#include "cmd/cmd.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HOLD_FIRST_MS 250
+#define HOLD_MOST_MS 10000
+
+static pthread_mutex_t ledger_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void ledger_count(struct ctx *c, enum count what)
+{
+	struct ledger *l = &c->ledger;
+	uint64_t *const counters[] = { &l->in, &l->out, &l->refused, &l->failed, &l->marks };
+	pthread_mutex_lock(&ledger_lock);
+	++*counters[what];
+	if (c->opt.progress && (l->in & 63) == 0)
+		log_progress("%llu in, %llu out, %llu refused, %llu failed", (unsigned long long)l->in,
+			(unsigned long long)l->out, (unsigned long long)l->refused,
+			(unsigned long long)l->failed);
+	pthread_mutex_unlock(&ledger_lock);
+}
+
+enum exit_code fail(const struct err *e)
+{
+	log_error(e);
+	return err_exit(e);
+}
+
+bool error_json(struct buf *out, const struct err *e)
+{
+	buf_str(out, "{\"code\":");
+	json_quote_str(out, e->code);
+	buf_str(out, ",\"message\":");
+	json_quote_str(out, e->msg);
+	if (e->request_id[0]) {
+		buf_str(out, ",\"request_id\":");
+		json_quote_str(out, e->request_id);
+	}
+	buf_str(out, ",\"class\":");
+	json_quote_str(out, err_class_name(e->cls));
+	return buf_char(out, '}');
+}
+
+bool mark_line(struct buf *out, const char *source, size_t n, const char *mark)
+{
+	if (!source || n < 2)
+		return buf_printf(out, "{\"_source\":{\"mark\":\"%s\"}}", mark);
+	size_t end = n - 1; /* the '}' */
+	size_t last = end;
+	while (last > 0 && strchr(" \t\r\n", source[last - 1]))
+		last--;
+	buf_str(out, "{\"_source\":");
+	buf_add(out, source, last);
+	return buf_printf(out, "%s\"mark\":\"%s\"}}", source[last - 1] == '{' ? "" : ",", mark);
+}
+
+static int dead_letter(struct ctx *c, uint64_t line_no, const char *line, size_t n, const char *source,
+	size_t source_len, const struct err *why, struct err *e)
+{
+	struct buf b = BUF_INIT(2 * BUF_MAX_LINE);
+	buf_printf(&b, "{\"command\":\"%s\",\"line\":%llu,\"reason\":", c->cmd->name,
+		(unsigned long long)line_no);
+	json_quote_str(&b, why->msg);
+	buf_str(&b, ",\"code\":");
+	json_quote_str(&b, why->code);
+	buf_printf(&b, ",\"class\":\"%s\",", err_class_name(why->cls));
+	if (utf8_valid(line, n) && !memchr(line, '\0', n)) {
+		buf_str(&b, "\"data\":");
+		json_quote(&b, line, n);
+	} else {
+		buf_str(&b, "\"data_b64\":\"");
+		b64_encode(&b, line, n);
+		buf_char(&b, '"');
+	}
+	if (source) {
+		buf_str(&b, ",\"_source\":");
+		buf_add(&b, source, source_len);
+	}
+	buf_char(&b, '}');
+	int rc = b.over ? err_set(e, ERR_INTERNAL, "", "dead letter too long")
+			: out_line(c->dead, b.p, b.len, e);
+	if (rc == 0)
+		rc = out_sync(c->dead, e); /* it counts as dealt with only when it is on disk */
+	buf_release(&b);
+	return rc ? err_prefix(e, "--dead-letter: ") : 0;
+}
+
+int trouble(struct ctx *c, uint64_t line_no, const char *line, size_t n, const char *source,
+	size_t source_len, const struct err *why, struct err *e)
+{
+	log_line_error(line_no, why);
+	if (c->dead && dead_letter(c, line_no, line, n, source, source_len, why, e))
+		return -1;
+	ledger_count(c, why->cls == ERR_REFUSED ? COUNT_REFUSED : COUNT_FAILED);
+	return 0;
+}
+
+bool hold_on(struct ctx *c, struct hold *h, const char *what, bool from_group, const struct err *e)
+{
+	if (e->cls != ERR_UNAVAILABLE)
+		return false;
+	int64_t now = clock_mono_ms();
+	if (!h->tries)
+		h->since_ms = now;
+	if (stop_requested() && !h->stop_ms)
+		h->stop_ms = now;
+	bool over = from_group ? false : now - h->since_ms >= c->opt.give_up_ms;
+	if (over || (h->stop_ms && now - h->stop_ms >= c->opt.grace_ms))
+		return false;
+	log_outage(what, false, e);
+	int64_t most = HOLD_FIRST_MS << (h->tries < 6 ? h->tries : 6);
+	h->tries++;
+	if (most > HOLD_MOST_MS)
+		most = HOLD_MOST_MS;
+	int64_t wait = most / 2 + (int64_t)((double)most / 2 * random_unit());
+	/* After a first signal sleeps end at once; keep the back-off all the same, in small steps. */
+	for (int64_t until = now + wait; (now = clock_mono_ms()) < until;)
+		if (!clock_sleep_ms(until - now))
+			nanosleep(&(const struct timespec){ 0, 50 * 1000000 }, NULL);
+	return true;
+}
+
+void hold_over(struct hold *h, const char *what)
+{
+	if (h->tries)
+		log_outage(what, true, NULL);
+	h->tries = 0;
+}
+
+int read_file(const char *path, struct buf *out, struct err *e)
+{
+	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_errno(e, ERR_USAGE, errno, "%s: cannot open", path);
+	int rc = 0;
+	for (;;) {
+		if (!buf_reserve(out, 65536)) {
+			rc = err_set(e, ERR_USAGE, "", "%s: larger than %zu bytes", path, out->max);
+			break;
+		}
+		ssize_t n = read(fd, out->p + out->len, 65536);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			rc = err_errno(e, ERR_USAGE, errno, "%s: cannot read", path);
+		if (n <= 0)
+			break;
+		out->len += (size_t)n;
+		out->p[out->len] = '\0';
+	}
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return rc;
+}

@@ -1,0 +1,13 @@
+/* main.c - the commands there are; cmd_main picks one by argv[0] or argv[1]. */
+#include "cmd/cmd.h"
+
+extern const struct cmd cmd_ack, cmd_cache_get, cmd_consume, cmd_invoke, cmd_profile, cmd_prompt, cmd_publish,
+	cmd_setup;
+
+const struct cmd *const commands[] = { &cmd_ack, &cmd_cache_get, &&cmd_consume, &cmd_invoke, &cmd_profile,
+	&cmd_prompt, &cmd_publish, &cmd_setup, NULL };
+
+int main(int argc, char **argv)
+{
+	return cmd_main(argc, argv);
+}
