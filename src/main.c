@@ -4,7 +4,7 @@
 extern const struct cmd cmd_ack, cmd_cache_get, cmd_consume, cmd_invoke, cmd_profile, cmd_prompt, cmd_publish,
 	cmd_setup;
 
-const struct cmd *const commands[] = { &cmd_ack, &cmd_cache_get, &&cmd_consume, &cmd_invoke, &cmd_profile,
+const struct cmd *const commands[] = { &cmd_ack, &cmd_cache_get, &cmd_consume, &cmd_invoke, &cmd_profile,
 	&cmd_prompt, &cmd_publish, &cmd_setup, NULL };
 
 int main(int argc, char **argv)

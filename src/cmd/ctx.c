@@ -34,12 +34,13 @@ static enum exit_code print_text(struct buf *text)
 	return EXIT_DONE;
 }
 
-static enum exit_code bad_usage(const char *fmt, const char *arg)
+static enum exit_code no_command(const char *word)
 {
 	struct err e = { 0 };
-	char msg[256];
-	snprintf(msg, sizeof msg, fmt, arg);
-	err_set(&e, ERR_USAGE, "", "%s", msg);
+	if (word)
+		err_set(&e, ERR_USAGE, "", "no command %s; see recagent help", word);
+	else
+		err_set(&e, ERR_USAGE, "", "which command? see recagent help");
 	return fail(&e);
 }
 
@@ -159,7 +160,7 @@ static enum exit_code run_help(int argc, char **argv)
 	struct buf b = BUF_INIT(BUF_MAX_SMALL);
 	const struct cmd *c = argc > 0 ? cmd_find(argv[0]) : NULL;
 	if (argc > 0 && !c)
-		return bad_usage("no command %s; see recagent help", argv[0]);
+		return no_command(argv[0]);
 	if (c)
 		help_command(&b, c);
 	else
@@ -187,10 +188,8 @@ int cmd_main(int argc, char **argv)
 	const struct cmd *c = cmd_find(base);
 	if (c)
 		return (int)run_command(c, argc, argv);
-	if (argc < 2) {
-		bad_usage("%s", "which command? see recagent help");
-		return EXIT_USAGE;
-	}
+	if (argc < 2)
+		return (int)no_command(NULL);
 	const char *word = argv[1];
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
 		return (int)run_help(argc - 2, argv + 2);
@@ -201,6 +200,6 @@ int cmd_main(int argc, char **argv)
 	}
 	c = cmd_find(word);
 	if (!c)
-		return (int)bad_usage("no command %s; see recagent help", word);
+		return (int)no_command(word);
 	return (int)run_command(c, argc - 1, argv + 1);
 }
