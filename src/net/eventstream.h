@@ -47,7 +47,7 @@ struct es_message { /* borrowed from the decoder until the next call */
 
 struct es_decoder {
 	struct buf pending;
-	size_t consumed; /* of pending, by the last message */
+	size_t consumed; /* of pending, by the messages given out */
 	bool broken;
 };
 

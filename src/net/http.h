@@ -53,7 +53,8 @@ struct http_conf {
 struct http_client *http_client_new(const struct http_conf *conf);
 void http_client_free(struct http_client *c);
 
-/* Headers: set replaces all of that name (case ignored), add appends, get returns NULL when absent. */
+/* Headers: set replaces all of that name (case ignored; value NULL removes them), add appends, get returns
+ * NULL when absent. -1 when there is no room, or name or value hold what no header may (CR, LF, NUL, ...). */
 int http_req_init(struct http_req *req, const char *method, const char *url);
 int http_header_set(struct http_req *req, const char *name, const char *value);
 int http_header_add(struct http_req *req, const char *name, const char *value);
@@ -78,7 +79,8 @@ int http_do(struct http_client *c, const struct http_req *req, const struct http
 /* End every exchange under way (ERR_STOPPED); from any thread. */
 void http_client_cancel(struct http_client *c);
 
-/* Split a URL: offsets into url. Used by the signer and by endpoint code. */
+/* Split a URL of scheme http or https: offsets into url. Used by the signer and by endpoint code.
+ * -1 with ERR_FAILED "bad-url"; control characters, user information and fragments are refused. */
 struct url_parts {
 	size_t scheme_len;
 	size_t host_off, host_len;   /* without port; IPv6 with brackets */
@@ -87,5 +89,7 @@ struct url_parts {
 	size_t query_off, query_len; /* without '?' */
 };
 int url_split(const char *url, struct url_parts *out, struct err *e);
+/* Append what the Host header must say: lower case, the port only when it is not the scheme's own. */
+bool url_authority(struct buf *out, const char *url, const struct url_parts *parts);
 
 #endif
