@@ -1,6 +1,8 @@
 /* aws_config_test.c - the grammar and the places of the shared AWS files, against the SDKs' own suites. */
 #include "aws_vectors.h"
 
+#include <ctype.h>
+
 /* ---- the shared profile-file suite: exact results ---- */
 
 static void value_text(const struct aws_property *p, struct buf *out)
@@ -121,6 +123,14 @@ static void file_locations(void **state)
 
 /* ---- the Go SDK's files ---- */
 
+static bool suite_name(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)p[i]) && !strchr("_-/.%@:+ \t[]", p[i]))
+			return false;
+	return true;
+}
+
 /* What that SDK takes and the shared suite does not; the suite goes first. NULL: they agree. */
 static const char *go_differs(const char *text)
 {
@@ -131,6 +141,8 @@ static const char *go_differs(const char *text)
 			continue;
 		if (*p == '[') {
 			section = true;
+			if (!suite_name(p, strcspn(p, "]\n")))
+				return "a section name of other characters is ignored by the shared suite";
 			continue;
 		}
 		if (!section)
@@ -143,6 +155,8 @@ static const char *go_differs(const char *text)
 			end--;
 		if (*p != ' ' && *p != '\t' && strcspn(p, " \t") < end)
 			return "a name with a blank inside is ignored by the shared suite";
+		if (*p != ' ' && *p != '\t' && !suite_name(p, end))
+			return "a name of other characters is ignored by the shared suite";
 	}
 	return NULL;
 }

@@ -151,10 +151,10 @@ static inline void drop_root(const char *dir)
 {
 	DIR *d = opendir(dir);
 	for (struct dirent *en; d && (en = readdir(d));) {
-		char path[1024];
+		char path[1400];
 		if (strcmp(en->d_name, ".") == 0 || strcmp(en->d_name, "..") == 0)
 			continue;
-		snprintf(path, sizeof path, "%s/%s", dir, en->d_name);
+		snprintf(path, sizeof path, "%.1000s/%.255s", dir, en->d_name);
 		if (unlink(path) != 0)
 			drop_root(path);
 	}
