@@ -52,12 +52,12 @@ static int sign_for(struct aws_endpoint *out, const char *region, struct err *e)
 }
 
 /* An account-based host needs the dual-stack switch and not a URL; SDKs refuse the URL form. */
-static bool is_dynamodb_dual_url(const char *url, const char *region)
+static bool is_dynamodb_dual_host(const char *host, size_t n, const char *region)
 {
 	char dual[160];
-	int n = snprintf(
-		dual, sizeof dual, "https://dynamodb.%s.%s", region, aws_partition_of(region)->dual_suffix);
-	return fits(n, sizeof dual) && strcmp(url, dual) == 0;
+	int len =
+		snprintf(dual, sizeof dual, "dynamodb.%s.%s", region, aws_partition_of(region)->dual_suffix);
+	return fits(len, sizeof dual) && (size_t)len == n && strncasecmp(host, dual, n) == 0;
 }
 
 static int custom(
@@ -69,18 +69,19 @@ static int custom(
 		return refuse(e, "FIPS and custom endpoint are not supported");
 	if (p->dualstack)
 		return refuse(e, "Dualstack and custom endpoint are not supported");
-	if (s == AWS_DYNAMODB && p->region && is_dynamodb_dual_url(url, p->region))
-		return err_set(e, ERR_USAGE, "bad-endpoint",
-			"Endpoint override is not supported for dual-stack endpoints. Please enable "
-			"dual-stack "
-			"functionality by enabling the configuration. For more details, see: "
-			"https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html");
 	if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
 		return err_set(e, ERR_USAGE, "bad-endpoint",
 			"endpoint URL \"%s\" does not begin with http:// or https://", url);
 	if (strpbrk(url, " \t\r\n?#@\\\"<>") || url_split(url, &parts, e) < 0 || parts.host_len == 0)
 		return err_set(e, ERR_USAGE, "bad-endpoint",
 			"endpoint URL \"%s\" is not of the form http[s]://HOST[:PORT][/PATH]", url);
+	if (s == AWS_DYNAMODB && p->region &&
+		is_dynamodb_dual_host(url + parts.host_off, parts.host_len, p->region))
+		return err_set(e, ERR_USAGE, "bad-endpoint",
+			"Endpoint override is not supported for dual-stack endpoints. Please enable "
+			"dual-stack "
+			"functionality by enabling the configuration. For more details, see: "
+			"https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html");
 	size_t len = strlen(url);
 	while (len > 0 && url[len - 1] == '/')
 		len--;
