@@ -7,14 +7,19 @@
 
 struct commits;
 struct commits *commits_new(struct ports *p);
-/* Note a line's position. Lines without a group change nothing. A mark shard-end notes SHARD_END. */
+/* As commits_new, with the tables opened by fn: what tests use. */
+typedef int commits_open_table(void *arg, const char *group, struct table **out, struct err *e);
+struct commits *commits_new_with(commits_open_table *fn, void *arg);
+/* Note a line's position. Lines without a group change nothing. A mark shard-end notes SHARD_END; so does the first line of
+ * a child for parents of the same owner, since lines keep their order. */
 void commits_note(struct commits *c, const struct source *s);
-/* Write what is new. Returns 0, or -1 with the first error; ERR_LEASE_LOST for a shard marks it lost for good (the others go on). */
+/* Write what is new. Returns 0, or -1 with the first error; ERR_LEASE_LOST for a shard marks it lost for good (the others go on).
+ * An outage ends the round: the rest waits for the next. */
 int commits_flush(struct commits *c, struct err *e);
-/* At end of input: flush, then give up the leases of the owners seen. */
+/* At end of input: flush, then give up the leases of the owners seen, but for shards with something uncommitted. */
 int commits_release(struct commits *c, struct err *e);
 bool commits_lost(const struct commits *c);
-size_t commits_uncommitted(struct commits *c);
+size_t commits_uncommitted(struct commits *c); /* shards; lost ones do not count */
 void commits_free(struct commits *c);
 
 #endif

@@ -12,12 +12,19 @@
 #include "port/table.h"
 
 #define LEASE_FAILOVER_MS 10000
+#define LEASE_KEY "leaseKey"
 #define OWNER_MAX 160
 
+/* What `checkpoint` holds when it is no sequence number. */
+#define CP_TRIM_HORIZON "TRIM_HORIZON"
+#define CP_LATEST "LATEST"
+#define CP_AT_TIMESTAMP "AT_TIMESTAMP"
+#define CP_SHARD_END "SHARD_END"
+
 struct lease {
-	char shard_id[SHARD_ID_MAX], owner[OWNER_MAX];
+	char shard_id[SHARD_ID_MAX], owner[OWNER_MAX]; /* owner "": nobody */
 	int64_t counter;
-	char checkpoint[SEQ_MAX]; /* or TRIM_HORIZON, LATEST, AT_TIMESTAMP, SHARD_END */
+	char checkpoint[SEQ_MAX]; /* a sequence number, or one of CP_* */
 	uint64_t checkpoint_sub;
 	int64_t initial_ms; /* our initialTimestamp, 0 none */
 	char parents[2][SHARD_ID_MAX];
@@ -30,22 +37,28 @@ struct leases { /* what a scan saw; zeroed = empty */
 };
 void leases_free(struct leases *l);
 
-/* Every row with entityType absent or LEASE. old: the last scan, for seen_ms; may be NULL. */
+/* Every row with entityType absent or LEASE. old: the last scan, for seen_ms; may be NULL. A row that can't be read as a
+ * lease is ERR_FAILED: starting its shard from a guess would lose or repeat. */
 int leases_scan(struct table *t, const struct leases *old, struct leases *out, struct err *e);
 struct lease *leases_find(const struct leases *l, const char *shard_id);
+/* One row; false in *found when there is none. */
+int lease_get(struct table *t, const char *shard_id, struct lease *out, bool *found, struct err *e);
 bool lease_is_end(const struct lease *l);
+/* Nobody's, or its counter has stood still for longer than failover_ms. */
 bool lease_expired(const struct lease *l, int64_t now_mono_ms, int64_t failover_ms);
+/* Where to read on. AT_TIMESTAMP of another program, whose time is not in the row: from the horizon. */
 struct position lease_position(const struct lease *l);
 
-/* Create the row of a shard at its initial position (losing the race is fine). */
+/* Create the row of a shard at its initial position (losing the race is fine). A start at LATEST or a time needs time_ms. */
 int lease_create(struct table *t, const struct shard *s, const char *stream_arn, const struct position *start,
 	struct err *e);
-/* Conditional on leaseCounter = l->counter. On success *l is what is stored now. cond_failed(e): someone else was first. */
+/* Conditional on leaseCounter = l->counter. On success *l is what is stored now. cond_failed(e): someone else was first;
+ * a write of our own whose answer was lost counts as success. */
 int lease_take(struct table *t, struct lease *l, const char *owner, struct err *e);
 int lease_renew(struct table *t, struct lease *l, struct err *e);
 int lease_release(struct table *t, const struct lease *l, struct err *e);
-/* Forward-only checkpoint, conditional on leaseOwner = owner, or with take_orphan on there being no owner; leaves leaseCounter
- * alone. Returns 0 also when the row is already as far. ERR_LEASE_LOST when another owns it. NULL owner: unconditional. */
+/* Forward-only checkpoint, conditional on leaseOwner = owner or on there being no owner; leaves leaseCounter
+ * alone. Returns 0 also when the row is already as far. ERR_LEASE_LOST when another owns it. NULL owner: whoever owns it. */
 int lease_checkpoint(struct table *t, const char *shard_id, const char *owner, const char *checkpoint,
 	uint64_t sub, struct err *e);
 /* Release by the name of the owner (ack at end of input): only if it is still that owner's. */

@@ -1,0 +1,295 @@
+/* commits.c - positions of lines that have come through, gathered per shard and written forward only. */
+#include "flow/commits.h"
+
+#include "base/mem.h"
+#include "flow/leases.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct group {
+	char *name;
+	struct table *table;
+};
+
+struct entry { /* one shard as one owner reads it */
+	size_t group;
+	char *owner, shard_id[SHARD_ID_MAX];
+	char want[SEQ_MAX], done[SEQ_MAX]; /* done: committed by us; "" nothing yet */
+	uint64_t want_sub, done_sub;
+	bool parents_due; /* its parents' ends are still to be written */
+	bool lost;
+};
+
+struct commits {
+	commits_open_table *open;
+	void *arg;
+	pthread_mutex_t mu, io; /* io: one round of writes at a time; mu inside it */
+	struct group *groups;
+	size_t ngroups;
+	struct entry **v;
+	size_t n, last;
+	bool lost;
+};
+
+static int open_in_ports(void *arg, const char *group, struct table **out, struct err *e)
+{
+	return open_table(arg, group, LEASE_KEY, out, e);
+}
+
+struct commits *commits_new(struct ports *p)
+{
+	return commits_new_with(open_in_ports, p);
+}
+
+struct commits *commits_new_with(commits_open_table *fn, void *arg)
+{
+	struct commits *c = mem_alloc(sizeof *c);
+	c->open = fn;
+	c->arg = arg;
+	pthread_mutex_init(&c->mu, NULL);
+	pthread_mutex_init(&c->io, NULL);
+	return c;
+}
+
+void commits_free(struct commits *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->ngroups; i++) {
+		table_close(c->groups[i].table);
+		free(c->groups[i].name);
+	}
+	for (size_t i = 0; i < c->n; i++) {
+		free(c->v[i]->owner);
+		free(c->v[i]);
+	}
+	free(c->groups);
+	free(c->v);
+	pthread_mutex_destroy(&c->mu);
+	pthread_mutex_destroy(&c->io);
+	free(c);
+}
+
+static size_t group_index(struct commits *c, const char *name)
+{
+	for (size_t i = 0; i < c->ngroups; i++)
+		if (!strcmp(c->groups[i].name, name))
+			return i;
+	c->groups = mem_realloc(c->groups, (c->ngroups + 1) * sizeof *c->groups);
+	c->groups[c->ngroups] = (struct group){ .name = mem_strdup(name) };
+	return c->ngroups++;
+}
+
+static bool is_entry(const struct commits *c, const struct entry *en, const struct source *s)
+{
+	return !strcmp(en->shard_id, s->shard_id) && !strcmp(en->owner, s->owner ? s->owner : "") &&
+	       !strcmp(c->groups[en->group].name, s->group);
+}
+
+/* Lines of a shard come in runs: the last entry is tried first. */
+static struct entry *entry_of(struct commits *c, const struct source *s)
+{
+	if (c->last < c->n && is_entry(c, c->v[c->last], s))
+		return c->v[c->last];
+	for (size_t i = 0; i < c->n; i++)
+		if (is_entry(c, c->v[i], s)) {
+			c->last = i;
+			return c->v[i];
+		}
+	struct entry *en = mem_alloc(sizeof *en);
+	en->group = group_index(c, s->group);
+	en->owner = mem_strdup(s->owner ? s->owner : "");
+	memcpy(en->shard_id, s->shard_id, strlen(s->shard_id) + 1);
+	en->parents_due = true;
+	c->v = mem_realloc(c->v, (c->n + 1) * sizeof(struct entry *));
+	c->v[c->n] = en;
+	c->last = c->n++;
+	return en;
+}
+
+static bool is_position(const char *s)
+{
+	size_t n = strlen(s);
+	return n && n < SEQ_MAX && strspn(s, "0123456789") == n;
+}
+
+void commits_note(struct commits *c, const struct source *s)
+{
+	if (!s->present || !s->group || !s->group[0] || !s->shard_id || !s->shard_id[0] ||
+		strlen(s->shard_id) >= SHARD_ID_MAX)
+		return;
+	const char *at = s->sequence_number;
+	uint64_t sub = s->subsequence;
+	if (s->mark && !strcmp(s->mark, "shard-end")) {
+		at = CP_SHARD_END;
+		sub = 0;
+	} else if (!at || !is_position(at)) {
+		return;
+	}
+	pthread_mutex_lock(&c->mu);
+	struct entry *en = entry_of(c, s);
+	if (!en->want[0] || checkpoint_compare(at, sub, en->want, en->want_sub) > 0) {
+		memcpy(en->want, at, strlen(at) + 1);
+		en->want_sub = sub;
+	}
+	pthread_mutex_unlock(&c->mu);
+}
+
+static bool is_new(const struct entry *en)
+{
+	return !en->lost && en->want[0] &&
+	       (!en->done[0] || checkpoint_compare(en->want, en->want_sub, en->done, en->done_sub) > 0);
+}
+
+/* io held. Tables stay open; entries never move. */
+static int table_of(struct commits *c, size_t group, struct table **out, struct err *e)
+{
+	pthread_mutex_lock(&c->mu);
+	const char *name = c->groups[group].name;
+	*out = c->groups[group].table;
+	pthread_mutex_unlock(&c->mu);
+	if (*out)
+		return 0;
+	if (c->open(c->arg, name, out, e))
+		return -1;
+	pthread_mutex_lock(&c->mu);
+	c->groups[group].table = *out;
+	pthread_mutex_unlock(&c->mu);
+	return 0;
+}
+
+/* A line of a child says that its reader has read the parents to their end, if the parents are the same reader's. */
+static int end_parents(struct table *t, const struct entry *en, struct err *e)
+{
+	struct lease child, parent;
+	bool found;
+	if (lease_get(t, en->shard_id, &child, &found, e))
+		return -1;
+	for (int i = 0; found && i < 2 && child.parents[i][0]; i++) {
+		bool there;
+		if (lease_get(t, child.parents[i], &parent, &there, e))
+			return -1;
+		if (!there || lease_is_end(&parent) || !en->owner[0] || strcmp(parent.owner, en->owner) != 0)
+			continue;
+		if (lease_checkpoint(t, child.parents[i], en->owner, CP_SHARD_END, 0, e) &&
+			e->cls != ERR_LEASE_LOST)
+			return -1;
+	}
+	return 0;
+}
+
+/* io held. One shard; want is what was noted when the round came to it. */
+static int commit(struct commits *c, struct entry *en, const char *want, uint64_t sub, struct err *e)
+{
+	struct table *t;
+	if (table_of(c, en->group, &t, e))
+		return -1;
+	if (en->parents_due && end_parents(t, en, e))
+		return -1;
+	int rc = lease_checkpoint(t, en->shard_id, en->owner[0] ? en->owner : NULL, want, sub, e);
+	pthread_mutex_lock(&c->mu);
+	if (!rc) {
+		memcpy(en->done, want, strlen(want) + 1);
+		en->done_sub = sub;
+		en->parents_due = false;
+	} else if (e->cls == ERR_LEASE_LOST) {
+		en->lost = c->lost = true;
+	}
+	pthread_mutex_unlock(&c->mu);
+	return rc;
+}
+
+/* The i-th entry, when it has something new; NULL else. Past the last: *end. */
+static struct entry *pick(struct commits *c, size_t i, char want[SEQ_MAX], uint64_t *sub, bool *end)
+{
+	struct entry *en = NULL;
+	pthread_mutex_lock(&c->mu);
+	*end = i >= c->n;
+	if (!*end && is_new(c->v[i])) {
+		en = c->v[i];
+		memcpy(want, en->want, SEQ_MAX);
+		*sub = en->want_sub;
+	}
+	pthread_mutex_unlock(&c->mu);
+	return en;
+}
+
+int commits_flush(struct commits *c, struct err *e)
+{
+	char want[SEQ_MAX];
+	uint64_t sub;
+	bool end = false;
+	int rc = 0;
+	pthread_mutex_lock(&c->io);
+	for (size_t i = 0; !end; i++) {
+		struct err mine = { 0 };
+		struct entry *en = pick(c, i, want, &sub, &end);
+		if (!en || !commit(c, en, want, sub, &mine))
+			continue;
+		if (!rc && e)
+			*e = mine;
+		rc = -1;
+		if (mine.cls != ERR_LEASE_LOST)
+			break;
+	}
+	pthread_mutex_unlock(&c->io);
+	return rc;
+}
+
+/* io held. Is this row some owner's whose lines came through here, with nothing of it still to be written? */
+static bool may_release(struct commits *c, size_t group, const struct lease *row)
+{
+	bool seen = false, open = false;
+	pthread_mutex_lock(&c->mu);
+	for (size_t i = 0; i < c->n; i++) {
+		const struct entry *en = c->v[i];
+		if (en->group != group || !en->owner[0] || strcmp(en->owner, row->owner) != 0)
+			continue;
+		seen = true;
+		open = open || (!strcmp(en->shard_id, row->shard_id) && is_new(en));
+	}
+	pthread_mutex_unlock(&c->mu);
+	return seen && !open;
+}
+
+int commits_release(struct commits *c, struct err *e)
+{
+	int rc = commits_flush(c, e);
+	pthread_mutex_lock(&c->io);
+	for (size_t g = 0; g < c->ngroups; g++) {
+		struct leases rows = { 0 };
+		struct table *t;
+		struct err mine = { 0 };
+		bool bad = table_of(c, g, &t, &mine) || leases_scan(t, NULL, &rows, &mine);
+		for (size_t i = 0; !bad && i < rows.n; i++)
+			if (rows.v[i].owner[0] && may_release(c, g, &rows.v[i]))
+				bad = lease_release_owner(t, rows.v[i].shard_id, rows.v[i].owner, &mine);
+		leases_free(&rows);
+		if (bad && !rc && e)
+			*e = mine;
+		rc = bad ? -1 : rc;
+	}
+	pthread_mutex_unlock(&c->io);
+	return rc;
+}
+
+bool commits_lost(const struct commits *c)
+{
+	struct commits *m = (struct commits *)c;
+	pthread_mutex_lock(&m->mu);
+	bool lost = m->lost;
+	pthread_mutex_unlock(&m->mu);
+	return lost;
+}
+
+size_t commits_uncommitted(struct commits *c)
+{
+	size_t n = 0;
+	pthread_mutex_lock(&c->mu);
+	for (size_t i = 0; i < c->n; i++)
+		n += is_new(c->v[i]);
+	pthread_mutex_unlock(&c->mu);
+	return n;
+}

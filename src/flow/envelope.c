@@ -1,0 +1,195 @@
+/* envelope.c - records to event lines. One scan and one copy a record; what is constant for a shard is built once. */
+#include "flow/envelope.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "rec/event.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct place {           /* one shard */
+	const char *key; /* the caller's pointer of the last call */
+	char id[SHARD_ID_MAX];
+	struct buf head; /* `{"stream":..,"shard_id":..` */
+	char seq[SEQ_MAX];
+	uint64_t sub;
+	bool unmarked;
+};
+
+struct envelope {
+	char *stream;
+	struct buf tail; /* `,"group":..,"owner":..`, or empty */
+	struct place **v;
+	size_t n, last;
+	struct buf source, flat, line;
+};
+
+struct envelope *envelope_new(const char *stream, const char *group, const char *owner)
+{
+	struct envelope *v = mem_alloc(sizeof *v);
+	v->stream = mem_strdup(stream);
+	buf_init(&v->tail, BUF_MAX_SMALL);
+	buf_init(&v->source, BUF_MAX_SMALL);
+	buf_init(&v->flat, BUF_MAX_LINE);
+	buf_init(&v->line, BUF_MAX_LINE);
+	if (group) {
+		buf_str(&v->tail, ",\"group\":");
+		json_quote_str(&v->tail, group);
+		buf_str(&v->tail, ",\"owner\":");
+		json_quote_str(&v->tail, owner);
+	}
+	return v;
+}
+
+void envelope_free(struct envelope *v)
+{
+	if (!v)
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		buf_release(&v->v[i]->head);
+		free(v->v[i]);
+	}
+	free(v->v);
+	free(v->stream);
+	buf_release(&v->tail);
+	buf_release(&v->source);
+	buf_release(&v->flat);
+	buf_release(&v->line);
+	free(v);
+}
+
+static struct place *place_new(struct envelope *v, const char *shard_id)
+{
+	struct place *p = mem_alloc(sizeof *p);
+	p->key = shard_id;
+	snprintf(p->id, sizeof p->id, "%s", shard_id);
+	buf_init(&p->head, BUF_MAX_SMALL);
+	buf_str(&p->head, "{\"stream\":");
+	json_quote_str(&p->head, v->stream);
+	buf_str(&p->head, ",\"shard_id\":");
+	json_quote_str(&p->head, shard_id);
+	v->v = mem_realloc(v->v, (v->n + 1) * sizeof(struct place *));
+	v->last = v->n;
+	return v->v[v->n++] = p;
+}
+
+static struct place *place_of(struct envelope *v, const char *shard_id)
+{
+	if (v->last < v->n && v->v[v->last]->key == shard_id && !strcmp(v->v[v->last]->id, shard_id))
+		return v->v[v->last];
+	for (size_t i = 0; i < v->n; i++)
+		if (!strcmp(v->v[i]->id, shard_id)) {
+			v->v[i]->key = shard_id;
+			v->last = i;
+			return v->v[i];
+		}
+	return place_new(v, shard_id);
+}
+
+/* By hand: this runs for every record, and printf costs as much as the rest of the envelope. */
+static void add_number(struct buf *b, uint64_t n)
+{
+	char text[24], *p = text + sizeof text;
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	buf_add(b, p, (size_t)(text + sizeof text - p));
+}
+
+static void start_source(struct envelope *v, const struct place *p)
+{
+	buf_reset(&v->source);
+	buf_add(&v->source, p->head.p, p->head.len);
+	if (!p->seq[0])
+		return;
+	buf_str(&v->source, ",\"sequence_number\":\"");
+	buf_str(&v->source, p->seq);
+	buf_str(&v->source, "\",\"subsequence_number\":");
+	add_number(&v->source, p->sub);
+}
+
+static void build_source(struct envelope *v, struct place *p, const struct record *r)
+{
+	size_t n = strlen(r->sequence_number);
+	if (n < sizeof p->seq)
+		memcpy(p->seq, r->sequence_number, n + 1);
+	p->sub = r->subsequence;
+	p->unmarked = true;
+	start_source(v, p);
+	buf_str(&v->source, ",\"partition_key\":");
+	json_quote_str(&v->source, r->partition_key);
+	if (r->arrival_us) {
+		char when[TIME_TEXT];
+		if (r->arrival_us % 1000)
+			time_format_us(r->arrival_us, when);
+		else
+			time_format_ms(r->arrival_us / 1000, when);
+		buf_str(&v->source, ",\"arrival\":\"");
+		buf_str(&v->source, when);
+		buf_char(&v->source, '"');
+	}
+	buf_add(&v->source, v->tail.p, v->tail.len);
+	buf_char(&v->source, '}');
+}
+
+static bool add_object(struct envelope *v, const struct record *r)
+{
+	struct json_member own = { .name = "_source" };
+	struct json_object obj;
+	const char *text = r->data;
+	if (json_scan_object(r->data, r->len, &own, 1, &obj, NULL) || own.type != JSON_NONE)
+		return false;
+	if (obj.newlines) {
+		/* As long as the original: the offsets hold. */
+		buf_reset(&v->flat);
+		json_copy_flat(&v->flat, r->data, r->len);
+		text = v->flat.p;
+	}
+	line_with_source(&v->line, text, &obj, NULL, v->source.p, v->source.len);
+	return true;
+}
+
+const struct buf *envelope_line(struct envelope *v, const char *shard_id, const struct record *r)
+{
+	build_source(v, place_of(v, shard_id), r);
+	buf_reset(&v->line);
+	if (!add_object(v, r)) {
+		buf_str(&v->line, "{\"data_b64\":\"");
+		b64_encode(&v->line, r->data, r->len);
+		buf_str(&v->line, "\",\"_source\":");
+		buf_add(&v->line, v->source.p, v->source.len);
+		buf_char(&v->line, '}');
+	}
+	return v->line.over || v->source.over || v->flat.over ? NULL : &v->line;
+}
+
+const struct buf *envelope_mark(struct envelope *v, const char *shard_id, const char *mark)
+{
+	if (shard_id) {
+		struct place *p = place_of(v, shard_id);
+		p->unmarked = false;
+		start_source(v, p);
+	} else {
+		buf_reset(&v->source);
+		buf_str(&v->source, "{\"stream\":");
+		json_quote_str(&v->source, v->stream);
+	}
+	buf_reset(&v->line);
+	buf_str(&v->line, "{\"_source\":");
+	buf_add(&v->line, v->source.p, v->source.len);
+	buf_add(&v->line, v->tail.p, v->tail.len);
+	buf_printf(&v->line, ",\"mark\":\"%s\"}}", mark);
+	return &v->line;
+}
+
+const char *envelope_unmarked(const struct envelope *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->v[i]->unmarked)
+			return v->v[i]->id;
+	return NULL;
+}

@@ -1,0 +1,209 @@
+/* shards_list.c - lineage in the shard follower: lists, where each shard starts, children after parents, the end of all. */
+#include "flow/shards_int.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct fshard *follow_find(const struct follow *f, const char *shard_id)
+{
+	for (size_t i = 0; *shard_id && i < f->n; i++)
+		if (!strcmp(f->v[i]->s.id, shard_id))
+			return f->v[i];
+	return NULL;
+}
+
+struct fshard *follow_add(struct follow *f, const struct shard *shard)
+{
+	struct fshard *s = mem_alloc(sizeof *s);
+	s->s = *shard;
+	atomic_init(&s->lost, false);
+	if (f->n == f->cap) {
+		f->cap = f->cap ? f->cap * 2 : 16;
+		f->v = mem_realloc(f->v, f->cap * sizeof *f->v);
+	}
+	f->v[f->n++] = s;
+	return s;
+}
+
+void follow_begin(struct fshard *s, const struct position *p)
+{
+	s->start = *p;
+	s->cur = (struct cursor){ .next = *p };
+	memcpy(s->cur.shard_id, s->s.id, sizeof s->cur.shard_id);
+	s->last_seq[0] = 0;
+	s->last_sub = 0;
+	if (p->kind == POS_AFTER_SEQ) {
+		memcpy(s->last_seq, p->seq, sizeof s->last_seq);
+		s->last_sub = p->sub;
+	}
+}
+
+/* Without a group. A shard that appears in a later list began after this run did. */
+static void place(struct follow *f, struct fshard *s)
+{
+	struct position p = { .kind = POS_TRIM_HORIZON };
+	s->state = FS_WAIT;
+	if (f->c.since.kind == WHEN_TIME && (!f->passed || f->c.since.us > f->start_ms * 1000)) {
+		p.kind = POS_AT_TIME;
+		p.time_ms = f->c.since.us / 1000;
+	} else if (f->c.since.kind == WHEN_LATEST && !f->passed) {
+		p.kind = POS_LATEST;
+		if (s->closed)
+			s->state = FS_SKIP;
+	}
+	follow_begin(s, &p);
+}
+
+static void merge(struct follow *f, const struct shards *l)
+{
+	for (size_t i = 0; i < f->n; i++)
+		f->v[i]->listed = false;
+	for (size_t i = 0; i < l->n; i++) {
+		struct fshard *s = follow_find(f, l->v[i].id);
+		bool fresh = !s;
+		if (fresh)
+			s = follow_add(f, &l->v[i]);
+		/* Readers use the id without the lock, so a known entry is never written whole. */
+		memcpy(s->s.end_seq, l->v[i].end_seq, sizeof s->s.end_seq);
+		memcpy(s->s.start_hash, l->v[i].start_hash, sizeof s->s.start_hash);
+		memcpy(s->s.end_hash, l->v[i].end_hash, sizeof s->s.end_hash);
+		s->listed = true;
+		s->closed = l->v[i].end_seq[0] != 0;
+		if (fresh && !f->c.group)
+			place(f, s);
+	}
+}
+
+/* An end that the list contradicts is none: a server may answer without an iterator by mistake. */
+static void doubt_endings(struct follow *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct fshard *s = f->v[i];
+		if (s->state != FS_ENDING || s->closed || !s->listed)
+			continue;
+		log_note("%s: read as ended but listed as open, asking again", s->s.id);
+		s->cur.iterator[0] = 0;
+		s->state = FS_READY;
+		s->due_ms = clock_mono_ms() + 1000;
+		pthread_cond_broadcast(&f->cond);
+	}
+}
+
+static int hand_on_end(struct follow *f, struct fshard *s, struct err *e)
+{
+	int rc = 0;
+	pthread_mutex_lock(&f->out_mu);
+	if (!atomic_load(&s->lost) && f->c.on_shard_end)
+		rc = f->c.on_shard_end(s->s.id, f->c.arg, e);
+	pthread_mutex_lock(&f->mu);
+	s->state = atomic_load(&s->lost) ? FS_LOST : FS_ENDED;
+	s->handed = true;
+	f->last_ms = clock_mono_ms();
+	pthread_mutex_unlock(&f->mu);
+	pthread_mutex_unlock(&f->out_mu);
+	return rc;
+}
+
+static int hand_on_ends(struct follow *f, struct fshard *const *ends, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n && !follow_ending(f); i++)
+		if (hand_on_end(f, ends[i], e))
+			return -1;
+	return 0;
+}
+
+static bool parent_done(const struct follow *f, const char *id)
+{
+	const struct fshard *p = follow_find(f, id);
+	if (!p || p->state == FS_ENDED || p->state == FS_SKIP)
+		return true;
+	return f->c.group && (!p->has_lease || lease_is_end(&p->lease));
+}
+
+static void promote(struct follow *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct fshard *s = f->v[i];
+		if (s->state != FS_WAIT || (f->c.group && !s->owned))
+			continue;
+		if (!parent_done(f, s->s.parent) || !parent_done(f, s->s.adjacent))
+			continue;
+		s->state = FS_READY;
+		s->due_ms = clock_mono_ms();
+		pthread_cond_broadcast(&f->cond);
+	}
+}
+
+/* Lists the stream, brings the leases up to date, hands on shard ends, starts what may start. */
+int follow_pass(struct follow *f, struct err *e)
+{
+	struct shards l = { 0 };
+	size_t n = 0;
+	pthread_mutex_lock(&f->mu);
+	struct fshard **ends = mem_array(f->n + 1, sizeof *ends);
+	for (size_t i = 0; i < f->n; i++)
+		if (f->v[i]->state == FS_ENDING)
+			ends[n++] = f->v[i];
+	pthread_mutex_unlock(&f->mu);
+	int rc = stream_shards(f->c.stream, &l, e);
+	if (!rc) {
+		pthread_mutex_lock(&f->mu);
+		merge(f, &l);
+		doubt_endings(f);
+		size_t kept = 0;
+		for (size_t i = 0; i < n; i++)
+			if (ends[i]->state == FS_ENDING)
+				ends[kept++] = ends[i];
+		n = kept;
+		pthread_mutex_unlock(&f->mu);
+		if (f->c.group)
+			rc = group_pass(f, e);
+		if (!rc)
+			rc = hand_on_ends(f, ends, n, e);
+	}
+	if (!rc) {
+		pthread_mutex_lock(&f->mu);
+		promote(f);
+		f->passed = true;
+		pthread_mutex_unlock(&f->mu);
+	}
+	free(l.v);
+	free(ends);
+	return rc;
+}
+
+/* Nothing more will come of it in a run that ends by itself. A child of a shard that was not read to its end never starts; a
+ * lease that its owner renews is that owner's business. */
+static bool settled(const struct follow *f, const struct fshard *s, int depth)
+{
+	switch (s->state) {
+	case FS_ENDED:
+	case FS_TIP:
+	case FS_SKIP:
+	case FS_LOST: return true;
+	case FS_NEW: return !s->has_lease || s->live;
+	case FS_WAIT: break;
+	default: return false;
+	}
+	if (f->c.group && !s->owned)
+		return s->live;
+	const struct fshard *p[2] = { follow_find(f, s->s.parent), follow_find(f, s->s.adjacent) };
+	for (int i = 0; i < 2; i++)
+		if (p[i] && p[i]->state != FS_ENDED && p[i]->state != FS_SKIP && depth < 64 &&
+			settled(f, p[i], depth + 1))
+			return true;
+	return false;
+}
+
+bool follow_finished(struct follow *f)
+{
+	bool all = f->passed;
+	pthread_mutex_lock(&f->mu);
+	for (size_t i = 0; all && i < f->n; i++)
+		all = settled(f, f->v[i], 0);
+	pthread_mutex_unlock(&f->mu);
+	return all;
+}

@@ -1,0 +1,263 @@
+/* shards_read.c - the readers of the shard follower: which shard is due, its next records, what comes after them. */
+#include "flow/shards_int.h"
+
+#include "base/digest.h"
+#include "base/log.h"
+
+#include <string.h>
+#include <time.h>
+
+#define ANSWER_BYTES (4 << 20) /* asked of one read: bounds the memory of all readers */
+#define ANSWER_RECORDS 10000
+#define CLOSED_EMPTIES 3 /* some servers never end the iterator of a closed shard */
+
+static bool is_throttle(const struct err *e)
+{
+	return strstr(e->code, "Throughput") || strstr(e->code, "Throttl") ||
+	       strstr(e->code, "LimitExceeded");
+}
+
+/* mu held. The ready shard that is due first; its due time in *due. */
+static struct fshard *first_due(const struct follow *f, int64_t *due)
+{
+	struct fshard *best = NULL;
+	for (size_t i = 0; i < f->n; i++) {
+		struct fshard *s = f->v[i];
+		if (s->state == FS_READY && (!best || s->due_ms < best->due_ms) && group_valid(f, s))
+			best = s;
+	}
+	*due = best ? best->due_ms : 0;
+	return best;
+}
+
+static void wait_for_work(struct follow *f, int64_t ms)
+{
+	struct timespec t;
+	if (f->leader) {
+		pthread_cond_wait(&f->cond, &f->mu);
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += (time_t)(ms / 1000);
+	t.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	f->leader = true;
+	pthread_cond_timedwait(&f->cond, &f->mu, &t);
+	f->leader = false;
+}
+
+/* mu held. */
+static void outage(struct follow *f, struct fshard *s, bool on, const struct err *e)
+{
+	if (s->outage == on)
+		return;
+	s->outage = on;
+	f->outages += on ? 1u : -1u;
+	if (on ? f->outages == 1 : f->outages == 0)
+		log_outage(f->c.stream->name, !on, e);
+}
+
+static void read_failed(struct follow *f, struct fshard *s, const struct err *e)
+{
+	if (e->cls != ERR_UNAVAILABLE) {
+		if (e->cls != ERR_STOPPED)
+			follow_fail(f, e);
+		pthread_mutex_lock(&f->mu);
+		s->state = FS_READY;
+		s->due_ms = clock_mono_ms() + 1000;
+		pthread_mutex_unlock(&f->mu);
+		return;
+	}
+	/* LATEST asked again after an outage would skip what came meanwhile. */
+	if (s->cur.next.kind == POS_LATEST)
+		s->start = s->cur.next = (struct position){ .kind = POS_AT_TIME, .time_ms = f->start_ms };
+	pthread_mutex_lock(&f->mu);
+	s->fails++;
+	if (is_throttle(e) && s->fails < 10)
+		log_note("%s: %s, slower", s->s.id, e->code);
+	else
+		outage(f, s, true, e);
+	s->state = FS_READY;
+	s->due_ms = clock_mono_ms() + follow_backoff_ms(s->fails);
+	pthread_mutex_unlock(&f->mu);
+}
+
+static bool past_the_end(const struct follow *f, const struct record *r)
+{
+	if (f->c.until.kind == WHEN_TIME && r->arrival_us >= f->c.until.us)
+		return true;
+	return f->c.end_at_tip && r->arrival_us > f->tip_ms * 1000;
+}
+
+static bool handed_before(const char *last, uint64_t last_sub, const struct record *r)
+{
+	int c = *last ? sequence_compare(r->sequence_number, last) : 1;
+	return c < 0 || (c == 0 && r->subsequence <= last_sub);
+}
+
+/* out_mu held. Hands on what is new; true when a record lay behind the end asked for. */
+static bool hand_on(struct follow *f, struct fshard *s, const struct records *r)
+{
+	const char *last = s->last_seq;
+	uint64_t last_sub = s->last_sub;
+	bool past = false, any = false;
+	struct err e = { 0 };
+	for (size_t i = 0; i < r->n && !past; i++) {
+		const struct record *rec = &r->v[i];
+		if (follow_ending(f) || atomic_load(&s->lost))
+			break;
+		if (handed_before(last, last_sub, rec))
+			continue;
+		past = past_the_end(f, rec);
+		if (past)
+			break;
+		int rc = f->c.on_record(s->s.id, rec, f->c.arg, &e);
+		if (rc < 0) {
+			follow_fail(f, &e);
+			break;
+		}
+		last = rec->sequence_number;
+		last_sub = rec->subsequence;
+		any = true;
+		if (rc > 0)
+			atomic_store(&f->stop, true);
+	}
+	if (any && !atomic_load(&f->failed) && f->c.on_flush && f->c.on_flush(f->c.arg, &e))
+		follow_fail(f, &e);
+	pthread_mutex_lock(&f->mu);
+	if (any) {
+		memmove(s->last_seq, last, strlen(last) + 1);
+		s->last_sub = last_sub;
+		s->handed = true;
+		f->last_ms = clock_mono_ms();
+	}
+	pthread_mutex_unlock(&f->mu);
+	return past;
+}
+
+static void rewind_cursor(struct fshard *s)
+{
+	s->cur.iterator[0] = 0;
+	s->cur.next = s->start;
+	if (s->last_seq[0]) {
+		s->cur.next = (struct position){ .kind = POS_AFTER_SEQ, .sub = s->last_sub };
+		memcpy(s->cur.next.seq, s->last_seq, sizeof s->last_seq);
+	}
+}
+
+static bool reached(const struct follow *f, int64_t service_ms)
+{
+	return f->c.end_at_tip || (f->c.until.kind == WHEN_TIME && service_ms * 1000 >= f->c.until.us);
+}
+
+static int64_t next_read(
+	const struct follow *f, const struct fshard *s, const struct records *r, int64_t began)
+{
+	int64_t least = f->c.stream->min_poll_ms, now = clock_mono_ms();
+	if (r->n == 0 && least < 10)
+		least = 10;
+	if (r->full || r->behind_ms > 0 || (r->n && follow_bounded(f)) || s->closed)
+		return began + least;
+	return now + (f->c.poll_ms > least ? f->c.poll_ms : least);
+}
+
+/* What comes after an answer. service_ms: the service's clock before it was asked. */
+static void after_read(struct follow *f, struct fshard *s, const struct records *r, bool past, int64_t began,
+	int64_t service_ms)
+{
+	bool tip = r->n == 0 && r->behind_ms == 0;
+	pthread_mutex_lock(&f->mu);
+	s->fails = 0;
+	outage(f, s, false, NULL);
+	s->empties = tip ? s->empties + 1 : 0;
+	bool over = s->closed && (s->empties >= CLOSED_EMPTIES || !strcmp(s->last_seq, s->s.end_seq));
+	if (atomic_load(&s->lost))
+		s->state = FS_LOST;
+	else if (past)
+		s->state = FS_TIP;
+	else if (r->ended || over)
+		s->state = FS_ENDING;
+	else if (tip && !s->closed && reached(f, service_ms))
+		s->state = FS_TIP;
+	else
+		s->state = FS_READY;
+	s->due_ms = next_read(f, s, r, began);
+	bool news = s->state != FS_READY;
+	pthread_mutex_unlock(&f->mu);
+	if (news)
+		follow_wake(f);
+}
+
+static size_t answer_limit(const struct fshard *s)
+{
+	size_t n = s->record_bytes ? (size_t)ANSWER_BYTES / s->record_bytes : 1000;
+	return n < 10 ? 10 : n > ANSWER_RECORDS ? ANSWER_RECORDS : n;
+}
+
+static void measure(struct fshard *s, const struct records *r)
+{
+	size_t bytes = 0;
+	for (size_t i = 0; i < r->n; i++)
+		bytes += r->v[i].len;
+	if (r->n)
+		s->record_bytes = bytes / r->n + 64;
+}
+
+static void read_one(struct follow *f, struct fshard *s, struct records *r)
+{
+	struct err e = { 0 };
+	int64_t began = clock_mono_ms(), service_ms = stream_now_ms(f->c.stream);
+	if (stream_read(f->c.stream, &s->cur, answer_limit(s), r, &e)) {
+		read_failed(f, s, &e);
+		return;
+	}
+	/* Should the iterator run out, LATEST must not mean a later tip. */
+	if (s->cur.next.kind == POS_LATEST)
+		s->start = s->cur.next = (struct position){ .kind = POS_AT_TIME, .time_ms = service_ms };
+	measure(s, r);
+	bool past = false, valid = true;
+	if (r->n) {
+		pthread_mutex_lock(&f->out_mu);
+		pthread_mutex_lock(&f->mu);
+		valid = group_valid(f, s); /* the wait for our turn may have been long */
+		pthread_mutex_unlock(&f->mu);
+		if (valid)
+			past = hand_on(f, s, r);
+		pthread_mutex_unlock(&f->out_mu);
+	}
+	if (valid) {
+		after_read(f, s, r, past, began, service_ms);
+		return;
+	}
+	rewind_cursor(s);
+	pthread_mutex_lock(&f->mu);
+	s->state = atomic_load(&s->lost) ? FS_LOST : FS_READY;
+	s->due_ms = clock_mono_ms() + 250;
+	pthread_mutex_unlock(&f->mu);
+}
+
+void *follow_reader(void *arg)
+{
+	struct follow *f = arg;
+	struct records r = { 0 };
+	pthread_mutex_lock(&f->mu);
+	while (!atomic_load(&f->stop)) {
+		int64_t due, now = clock_mono_ms();
+		struct fshard *s = first_due(f, &due);
+		if (!s || due > now) {
+			wait_for_work(f, s && due - now < 1000 ? due - now : 1000);
+			continue;
+		}
+		s->state = FS_BUSY;
+		pthread_cond_signal(&f->cond);
+		pthread_mutex_unlock(&f->mu);
+		read_one(f, s, &r);
+		pthread_mutex_lock(&f->mu);
+	}
+	pthread_mutex_unlock(&f->mu);
+	records_release(&r);
+	return NULL;
+}
