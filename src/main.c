@@ -5,7 +5,7 @@ extern const struct cmd cmd_ack, cmd_cache_get, cmd_consume, cmd_invoke, cmd_pro
 	cmd_setup;
 
 const struct cmd *const commands[] = { &cmd_ack, &cmd_cache_get, &cmd_consume, &cmd_invoke, &cmd_profile,
-	&cmd_prompt, &cmd_publish, &cmd_setup, NULL };
+	&cmd_prompt, &cmd_publish, &cmd_replay, &cmd_setup, NULL };
 
 int main(int argc, char **argv)
 {

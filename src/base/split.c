@@ -1,0 +1,166 @@
+/* split.c - find the JSON values in a stream of bytes. */
+#include "base/split.h"
+#include <string.h>
+
+void split_init(struct split *s, size_t limit, split_sink *fn, void *arg)
+{
+	*s = (struct split){ .limit = limit, .fn = fn, .arg = arg };
+	buf_init(&s->value, limit + 1);
+}
+
+void split_reset(struct split *s)
+{
+	struct buf keep = s->value;
+	buf_reset(&keep);
+	*s = (struct split){ .value = keep, .limit = s->limit, .fn = s->fn, .arg = s->arg };
+}
+
+void split_release(struct split *s)
+{
+	buf_release(&s->value);
+}
+
+/* Hand on the value that ends here. */
+static int end_value(struct split *s, struct err *e)
+{
+	struct split_value v = {
+		.p = s->value.p, .len = s->value.len, .no = ++s->no, .too_long = s->skipping
+	};
+	int rc = s->fn(&v, s->arg, e);
+	buf_reset(&s->value);
+	s->depth = 0;
+	s->in_string = s->escaped = s->newline = s->scalar = s->skipping = false;
+	s->last = '\0';
+	return rc;
+}
+
+static void keep(struct split *s, const char *p, size_t n)
+{
+	if (s->value.len + n > s->limit) {
+		buf_add(&s->value, p, s->limit - s->value.len);
+		s->skipping = true;
+	} else if (!s->skipping) {
+		buf_add(&s->value, p, n);
+	}
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Can an opening brace on a new line stand behind this byte? */
+static bool may_open(char last)
+{
+	return last == '[' || last == ',' || last == ':';
+}
+
+/* The first byte of a value; separators are passed over. Returns true when a value begins. */
+static bool begin(struct split *s, char c)
+{
+	if (is_space(c) || c == ',' || c == '\x1e') /* RFC 7464 separates with RS */
+		return false;
+	if (!s->began) {
+		s->began = true;
+		if (c == '\xef') { /* a BOM: dropped, should the value turn out to begin with one */
+			s->scalar = true;
+			return true;
+		}
+	}
+	s->scalar = c != '{' && c != '[';
+	s->depth = 0;
+	return true;
+}
+
+/* Drop a BOM in front of the first value. */
+static bool drop_bom(struct split *s)
+{
+	if (s->value.len != 3 || memcmp(s->value.p, "\xef\xbb\xbf", 3) != 0 || s->no)
+		return false;
+	buf_reset(&s->value);
+	s->scalar = false;
+	return true;
+}
+
+static void structure(struct split *s, char c)
+{
+	if (s->in_string) {
+		if (s->escaped)
+			s->escaped = false;
+		else if (c == '\\')
+			s->escaped = true;
+		else if (c == '"')
+			s->in_string = false;
+		return;
+	}
+	if (c == '"')
+		s->in_string = true;
+	else if (c == '{' || c == '[')
+		s->depth++;
+	else if ((c == '}' || c == ']') && s->depth)
+		s->depth--;
+	s->newline = c == '\n' || (s->newline && is_space(c));
+	if (!is_space(c))
+		s->last = c;
+}
+
+/* One byte. *again: it was not taken, the value ended before it. */
+static int step(struct split *s, char c, bool *again, struct err *e)
+{
+	bool empty = s->value.len == 0 && !s->skipping;
+	*again = false;
+	if (empty && !begin(s, c))
+		return 0;
+	if (s->scalar) { /* no container: up to white space or the next container */
+		if (!empty && (c == '\n' || c == '{' || c == '\x1e')) {
+			*again = true;
+			return end_value(s, e);
+		}
+		keep(s, &c, 1);
+		drop_bom(s);
+		return 0;
+	}
+	bool lost = (s->in_string && c == '\n') || (s->newline && c == '{' && !may_open(s->last)) ||
+		    (s->skipping && c == '\n');
+	if (lost) {
+		*again = true;
+		return end_value(s, e);
+	}
+	keep(s, &c, 1);
+	structure(s, c);
+	return s->depth == 0 && !s->in_string ? end_value(s, e) : 0;
+}
+
+/* Plain bytes inside a string need no look each. */
+static size_t plain_run(const struct split *s, const char *p, size_t n)
+{
+	size_t i = 0;
+	if (!s->in_string || s->escaped || s->skipping)
+		return 0;
+	while (i < n && p[i] != '"' && p[i] != '\\' && p[i] != '\n')
+		i++;
+	return i;
+}
+
+int split_feed(struct split *s, const char *p, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n;) {
+		size_t run = plain_run(s, p + i, n - i);
+		bool again = false;
+		if (run) {
+			keep(s, p + i, run);
+			i += run;
+			continue;
+		}
+		int rc = step(s, p[i], &again, e);
+		if (rc)
+			return rc;
+		i += !again;
+	}
+	return 0;
+}
+
+int split_finish(struct split *s, struct err *e)
+{
+	return s->value.len || s->skipping ? end_value(s, e) : 0;
+}

@@ -1,0 +1,150 @@
+/* archive.c - list, fetch, unzip and cut the objects of an archive. */
+#include "flow/archive.h"
+#include "base/gunzip.h"
+#include "base/mem.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOUR_US ((int64_t)3600 * 1000000)
+/* Firehose names an object by the hour of its first record's arrival and buffers for up to 15 minutes; a producer's clock may
+ * be ahead. An event may be archived late, after an outage of its producer. */
+#define AHEAD_US (2 * HOUR_US)
+#define LATE_US (24 * HOUR_US)
+
+struct reading {
+	const struct archive_conf *c;
+	struct split split;
+	char object[1200 + 1100];
+	char after_name[1100];   /* the object to go on behind, or "" */
+	uint64_t after_line;     /* records of it that are done; UINT64_MAX: all */
+	uint64_t skip;           /* records to pass over in the object under way */
+};
+
+static bool digits(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s[i] < '0' || s[i] > '9')
+			return false;
+	return true;
+}
+
+static bool hour_at(const char *s, int64_t *us)
+{
+	char text[40];
+	if (strlen(s) < 14 || !digits(s, 4) || s[4] != '/' || !digits(s + 5, 2) || s[7] != '/' || !digits(s + 8, 2) ||
+		s[10] != '/' || !digits(s + 11, 2) || s[13] != '/')
+		return false;
+	int n = snprintf(text, sizeof text, "%.4s-%.2s-%.2sT%.2s:00:00Z", s, s + 5, s + 8, s + 11);
+	return time_parse(text, (size_t)n, us);
+}
+
+bool archive_hour(const char *name, int64_t *us)
+{
+	for (const char *s = name; s; s = strchr(s, '/')) {
+		s += *s == '/';
+		if (hour_at(s, us))
+			return true;
+	}
+	return false;
+}
+
+/* Can this object hold an event between since and until? */
+static bool wanted(const struct archive_conf *c, const char *name)
+{
+	int64_t hour;
+	if (!archive_hour(name, &hour))
+		return true;
+	if (c->since.kind == WHEN_TIME && hour + HOUR_US + AHEAD_US <= c->since.us)
+		return false;
+	return !(c->until.kind == WHEN_TIME && hour >= c->until.us + LATE_US);
+}
+
+static int on_value(const struct split_value *v, void *arg, struct err *e)
+{
+	struct reading *r = arg;
+	const struct archive_record rec = { r->object, *v };
+	return v->no <= r->skip ? 0 : r->c->on_record(&rec, r->c->arg, e);
+}
+
+static int on_plain(const char *p, size_t n, void *arg, struct err *e)
+{
+	struct reading *r = arg;
+	return split_feed(&r->split, p, n, e);
+}
+
+static int on_bytes(const char *p, size_t n, void *arg, struct err *e)
+{
+	return gunzip_feed(arg, p, n, e);
+}
+
+static int read_object(struct reading *r, const char *name, uint64_t skip, struct err *e)
+{
+	struct gunzip *g = gunzip_new(on_plain, r);
+	snprintf(r->object, sizeof r->object, "%s%s%s", r->c->blob->uri, *name ? "/" : "", name);
+	r->skip = skip;
+	split_reset(&r->split);
+	int rc = blob_get(r->c->blob, name, on_bytes, g, e);
+	if (rc == 0)
+		rc = gunzip_finish(g, e);
+	if (rc == 0 || (rc < 0 && e->cls == ERR_REFUSED)) {
+		/* What came before the damage stands on its own. */
+		struct err second = { 0 };
+		int rest = split_finish(&r->split, rc ? &second : e);
+		rc = rc ? rc : rest;
+	}
+	gunzip_free(g);
+	if (rc < 0 && (e->cls == ERR_REFUSED || e->cls == ERR_FAILED)) {
+		struct err why = *e;
+		err_clear(e);
+		rc = r->c->on_bad_object(r->object, &why, r->c->arg, e);
+	}
+	return rc;
+}
+
+static int on_item(const struct blob_item *item, void *arg, struct err *e)
+{
+	struct reading *r = arg;
+	size_t n = strlen(item->name);
+	if (n && item->name[n - 1] == '/' && item->size == 0)
+		return 0; /* a folder's place-holder */
+	if (!wanted(r->c, item->name))
+		return 0;
+	return read_object(r, item->name, 0, e);
+}
+
+/* Split --after into an object's name and a line. */
+static int parse_after(struct reading *r, struct err *e)
+{
+	const char *uri = r->c->blob->uri, *after = r->c->after;
+	size_t n = strlen(uri);
+	if (!after)
+		return 0;
+	if (strncmp(after, uri, n) == 0 && after[n] == '/')
+		after += n + 1;
+	if (strlen(after) >= sizeof r->after_name)
+		return err_set(e, ERR_USAGE, "", "--after: name is too long");
+	snprintf(r->after_name, sizeof r->after_name, "%s", after);
+	r->after_line = UINT64_MAX;
+	char *colon = strrchr(r->after_name, ':');
+	if (colon && colon[1] && digits(colon + 1, strlen(colon + 1))) {
+		r->after_line = strtoull(colon + 1, NULL, 10);
+		*colon = '\0';
+	}
+	return 0;
+}
+
+int archive_read(const struct archive_conf *c, struct err *e)
+{
+	struct reading *r = mem_alloc(sizeof *r);
+	r->c = c;
+	int rc = parse_after(r, e);
+	split_init(&r->split, c->max_record, on_value, r);
+	if (rc == 0 && r->after_name[0] && r->after_line != UINT64_MAX)
+		rc = read_object(r, r->after_name, r->after_line, e);
+	if (rc == 0)
+		rc = blob_list(c->blob, c->prefix, r->after_name[0] ? r->after_name : NULL, on_item, r, e);
+	split_release(&r->split);
+	free(r);
+	return rc;
+}
