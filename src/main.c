@@ -2,7 +2,7 @@
 #include "cmd/cmd.h"
 
 extern const struct cmd cmd_ack, cmd_cache_get, cmd_consume, cmd_invoke, cmd_profile, cmd_prompt, cmd_publish,
-	cmd_setup;
+	cmd_replay, cmd_setup;
 
 const struct cmd *const commands[] = { &cmd_ack, &cmd_cache_get, &cmd_consume, &cmd_invoke, &cmd_profile,
 	&cmd_prompt, &cmd_publish, &cmd_replay, &cmd_setup, NULL };

@@ -17,20 +17,24 @@ static struct replay_opts o;
 
 #define INTO(member) offsetof(struct replay_opts, member)
 static const struct opt table[] = {
-	{ 's', "since", "TIME", OPT_WHEN, INTO(since), NULL, NULL, NULL, "only events of that time or later", 0, 0 },
-	{ 'u', "until", "TIME", OPT_WHEN, INTO(until), NULL, NULL, NULL, "only events before that time", 0, 0 },
-	{ 'x', "speed", "N", OPT_STR, INTO(speed), NULL, "max", NULL, "N times as fast as it was, or max", 0, 0 },
+	{ 's', "since", "TIME", OPT_WHEN, INTO(since), NULL, NULL, NULL, "only events of that time or later",
+		0, 0 },
+	{ 'u', "until", "TIME", OPT_WHEN, INTO(until), NULL, NULL, NULL, "only events before that time", 0,
+		0 },
+	{ 'x', "speed", "N", OPT_STR, INTO(speed), NULL, "max", NULL, "N times as fast as it was, or max", 0,
+		0 },
 	{ 0, "key-is", "U", OPT_STR, INTO(key_is), NULL, NULL, NULL, "only events of this KEY", 0, 0 },
 	{ 't', "type", "T", OPT_STR, INTO(type), NULL, NULL, NULL, "only events of this event_type", 0, 0 },
-	{ 'a', "after", "OBJECT[:LINE]", OPT_STR, INTO(after), NULL, NULL, NULL, "go on behind this object or line of it", 0,
-		0 },
-	{ 0, "max-record", "SIZE", OPT_SIZE, INTO(max_record), NULL, "16MiB", NULL, "refuse longer records", 64, 16777216 },
+	{ 'a', "after", "OBJECT[:LINE]", OPT_STR, INTO(after), NULL, NULL, NULL,
+		"go on behind this object or line of it", 0, 0 },
+	{ 0, "max-record", "SIZE", OPT_SIZE, INTO(max_record), NULL, "16MiB", NULL, "refuse longer records",
+		64, 16777216 },
 	{ 0 },
 };
 
 struct run {
 	struct ctx *c;
-	double speed;            /* 0: as fast as it goes */
+	double speed; /* 0: as fast as it goes */
 	int64_t first_event_us, started_ms;
 	struct buf line, source;
 	const char *stream;
@@ -39,7 +43,8 @@ struct run {
 /* Is the event one that was asked for? Sets *us to its time, 0 when it has none. */
 static bool wanted(const struct run *r, const char *p, size_t n, int64_t *us)
 {
-	struct json_member m[] = { { .name = r->c->opt.key }, { .name = "event_type" }, { .name = "timestamp" } };
+	struct json_member m[] = { { .name = r->c->opt.key }, { .name = "event_type" },
+		{ .name = "timestamp" } };
 	const char *const want[] = { o.key_is, o.type };
 	struct json_object obj;
 	struct buf text = BUF_INIT(BUF_MAX_SMALL);
@@ -52,7 +57,7 @@ static bool wanted(const struct run *r, const char *p, size_t n, int64_t *us)
 			continue;
 		buf_reset(&text);
 		ok = m[i].type == JSON_STRING && json_unescape(&text, p + m[i].off, m[i].len, NULL) &&
-			text.len == strlen(want[i]) && memcmp(text.p, want[i], text.len) == 0;
+		     text.len == strlen(want[i]) && memcmp(text.p, want[i], text.len) == 0;
 	}
 	buf_release(&text);
 	if (m[2].type == JSON_STRING)
@@ -108,7 +113,8 @@ static int on_archived(const struct archive_record *a, void *arg, struct err *e)
 	json_quote_str(&r->source, a->object);
 	buf_printf(&r->source, ",\"line\":%llu}", (unsigned long long)a->value.no);
 	if (a->value.too_long)
-		err_set(&why, ERR_REFUSED, "record-too-long", "%s: record is longer than --max-record %llu bytes", a->object,
+		err_set(&why, ERR_REFUSED, "record-too-long",
+			"%s: record is longer than --max-record %llu bytes", a->object,
 			(unsigned long long)o.max_record);
 	else if (json_scan_object(a->value.p, a->value.len, NULL, 0, &(struct json_object){ 0 }, &why))
 		err_prefix(&why, "%s: ", a->object);
@@ -150,8 +156,15 @@ static int from_stream(struct run *r, const char *name, struct err *e)
 	int rc = open_stream(r->c->ports, name, &s, e);
 	if (rc == 0) {
 		r->stream = s->name;
-		struct follow_conf fc = { .stream = s, .since = o.since, .until = o.until, .end_at_tip = true, .poll_ms = 250,
-			.threads = 4, .on_record = on_streamed, .on_idle = on_idle, .arg = r };
+		struct follow_conf fc = { .stream = s,
+			.since = o.since,
+			.until = o.until,
+			.end_at_tip = true,
+			.poll_ms = 250,
+			.threads = 4,
+			.on_record = on_streamed,
+			.on_idle = on_idle,
+			.arg = r };
 		f = follow_open(&fc, e);
 		rc = f ? follow_run(f, e) : -1;
 	}
@@ -166,9 +179,15 @@ static int from_archive(struct run *r, const char *name, struct err *e)
 	struct buf prefix = BUF_INIT(BUF_MAX_SMALL);
 	int rc = open_blob(r->c->ports, name, &b, &prefix, e);
 	if (rc == 0) {
-		const struct archive_conf ac = { .blob = b, .prefix = prefix.p ? prefix.p : "", .after = o.after,
-			.since = o.since, .until = o.until, .max_record = (size_t)o.max_record, .on_record = on_archived,
-			.on_bad_object = on_bad_object, .arg = r };
+		const struct archive_conf ac = { .blob = b,
+			.prefix = prefix.p ? prefix.p : "",
+			.after = o.after,
+			.since = o.since,
+			.until = o.until,
+			.max_record = (size_t)o.max_record,
+			.on_record = on_archived,
+			.on_bad_object = on_bad_object,
+			.arg = r };
 		rc = archive_read(&ac, e);
 	}
 	blob_close(b);
@@ -194,7 +213,8 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 	const char *rest;
 	int rc = parse_speed(&r, &e);
 	if (rc == 0 && argc != 1)
-		rc = err_set(&e, ERR_USAGE, "", "one SOURCE, please: s3://BUCKET/PREFIX, a path, or a stream");
+		rc = err_set(
+			&e, ERR_USAGE, "", "one SOURCE, please: s3://BUCKET/PREFIX, a path, or a stream");
 	if (rc == 0) {
 		enum name_kind kind = name_kind(argv[0], &rest);
 		bool archive = kind == NAME_S3 || kind == NAME_PATH;

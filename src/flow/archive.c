@@ -16,9 +16,9 @@ struct reading {
 	const struct archive_conf *c;
 	struct split split;
 	char object[1200 + 1100];
-	char after_name[1100];   /* the object to go on behind, or "" */
-	uint64_t after_line;     /* records of it that are done; UINT64_MAX: all */
-	uint64_t skip;           /* records to pass over in the object under way */
+	char after_name[1100]; /* the object to go on behind, or "" */
+	uint64_t after_line;   /* records of it that are done; UINT64_MAX: all */
+	uint64_t skip;         /* records to pass over in the object under way */
 };
 
 static bool digits(const char *s, size_t n)
@@ -32,8 +32,8 @@ static bool digits(const char *s, size_t n)
 static bool hour_at(const char *s, int64_t *us)
 {
 	char text[40];
-	if (strlen(s) < 14 || !digits(s, 4) || s[4] != '/' || !digits(s + 5, 2) || s[7] != '/' || !digits(s + 8, 2) ||
-		s[10] != '/' || !digits(s + 11, 2) || s[13] != '/')
+	if (strlen(s) < 14 || !digits(s, 4) || s[4] != '/' || !digits(s + 5, 2) || s[7] != '/' ||
+		!digits(s + 8, 2) || s[10] != '/' || !digits(s + 11, 2) || s[13] != '/')
 		return false;
 	int n = snprintf(text, sizeof text, "%.4s-%.2s-%.2sT%.2s:00:00Z", s, s + 5, s + 8, s + 11);
 	return time_parse(text, (size_t)n, us);

@@ -9,15 +9,16 @@
 #include "port/blob.h"
 
 struct archive_record {
-	const char *object;      /* URI of the object */
+	const char *object; /* URI of the object */
 	struct split_value value;
 };
 
 struct archive_conf {
 	struct blob *blob;
-	const char *prefix;      /* of the names to read */
-	const char *after;       /* URI of an object, ":LINE" behind it or not: go on behind that; NULL: from the start */
-	struct when since, until;/* used to pass over whole objects of Firehose's YYYY/MM/DD/HH/ layout */
+	const char *prefix; /* of the names to read */
+	const char *
+		after; /* URI of an object, ":LINE" behind it or not: go on behind that; NULL: from the start */
+	struct when since, until; /* used to pass over whole objects of Firehose's YYYY/MM/DD/HH/ layout */
 	size_t max_record;
 	/* Return 0 to go on, 1 to end, -1 with e. */
 	int (*on_record)(const struct archive_record *r, void *arg, struct err *e);

@@ -38,8 +38,8 @@ static void text(struct buf *out, const char *name, const char *value)
 	json_quote_str(out, value);
 }
 
-bool record_source(struct buf *out, const char *stream, const char *shard_id, const struct record *r, const char *group,
-	const char *owner)
+bool record_source(struct buf *out, const char *stream, const char *shard_id, const struct record *r,
+	const char *group, const char *owner)
 {
 	char when[TIME_TEXT];
 	buf_char(out, '{');

@@ -10,7 +10,7 @@
 bool record_line(struct buf *out, const char *p, size_t n, const char *source, size_t source_len);
 
 /* Append the _source object of a record of a stream. group and owner may be NULL. */
-bool record_source(struct buf *out, const char *stream, const char *shard_id, const struct record *r, const char *group,
-	const char *owner);
+bool record_source(struct buf *out, const char *stream, const char *shard_id, const struct record *r,
+	const char *group, const char *owner);
 
 #endif
