@@ -4,7 +4,7 @@
  * the value) and reports where the members that we read stand, so that everything else passes
  * through as bytes. Trees, where one is needed, are cJSON with numbers kept as text (cJSON_Raw), since
  * cJSON's own parser changes numbers, cuts strings at U+0000 and ignores text behind the value.
- * Pure, thread-safe. Offsets and lengths are bytes. */
+ * Pure, thread-safe. Offsets and lengths are bytes, offsets in messages count from 0. */
 #ifndef RECAGENT_BASE_JSON_H
 #define RECAGENT_BASE_JSON_H
 
@@ -29,9 +29,11 @@ enum json_type {
  * A name is matched after its escapes are undone. */
 struct json_member {
 	const char *name;
-	enum json_type type;     /* JSON_NONE: not there */
-	size_t off, len;         /* the value, a string with its quotes */
-	size_t cut_off, cut_len; /* the member with one neighbouring comma: cut this to remove it */
+	enum json_type type; /* JSON_NONE: not there */
+	size_t off, len;     /* the value, a string with its quotes */
+	/* The member with one neighbouring comma: cut this to remove it (one member at a time; the last
+	 * member goes with the comma in front of it). */
+	size_t cut_off, cut_len;
 };
 
 struct json_object {
@@ -50,6 +52,9 @@ int json_scan(const char *s, size_t n, enum json_type *type, struct err *e);
 
 /* Scan the value that starts at s (white space before it allowed) and stop behind it: *used bytes.
  * Returns 1, 0 when the text ends inside the value, -1 when it is no JSON. For concatenated values.
+ * A number that ends with the text may go on in the next chunk: 0. At the end of all input a caller
+ * finishes by asking json_scan about the rest, or by adding a '\n' to it. With 0, *used is the white
+ * space that may be dropped; used == n then means that nothing has begun.
  * Never reads past n; the answer does not depend on how the text was cut into chunks. */
 int json_scan_prefix(const char *s, size_t n, size_t *used, enum json_type *type, struct err *e);
 
@@ -59,8 +64,8 @@ bool utf8_valid(const char *s, size_t n);
  * *nul (may be NULL) says whether U+0000 is in it. */
 bool json_unescape(struct buf *out, const char *value, size_t n, bool *nul);
 
-/* Append s as a JSON string with quotes. Escapes ", \, controls, U+007F; everything else as it is.
- * Invalid UTF-8 becomes U+FFFD. */
+/* Append s as a JSON string with quotes. Escapes ", \, and what a terminal would obey: C0, U+007F and
+ * C1 (U+0080 to U+009F); everything else as it is. Each byte that is not UTF-8 becomes U+FFFD. */
 bool json_quote(struct buf *out, const char *s, size_t n);
 bool json_quote_str(struct buf *out, const char *s);
 
@@ -81,5 +86,14 @@ bool json_num(const cJSON *obj, const char *key, double *out);
 bool json_bool(const cJSON *obj, const char *key, bool fallback);
 bool json_node_num(const cJSON *node, double *out); /* a Raw or a Number node */
 cJSON *json_raw_int(int64_t v);                     /* a Raw number node */
+
+/* Builders that do not fail (mem.h), for cJSON_Delete like all others. Never set cJSON's hooks. */
+cJSON *json_new_object(void);
+cJSON *json_new_array(void);
+cJSON *json_new_str(const char *s); /* copied */
+cJSON *json_new_raw(const char *number);
+cJSON *json_new_bool(bool v);
+cJSON *json_new_null(void);
+void json_add(cJSON *parent, const char *key, cJSON *child); /* key: copied; NULL for an array */
 
 #endif
