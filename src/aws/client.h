@@ -1,8 +1,8 @@
 /* client.h - send one request to an AWS service: credentials, endpoint, signature, retries, clock skew, errors.
  *
- * Every service adapter goes through here. Retries follow the `standard` mode of 2026: attempts, full
- * jitter, a token quota per client; a caller that must hold on through an outage (promise 6) calls again
- * with its own back-off (aws_hold). Thread-safe. Source: WIRE facts of botocore's retries/standard.py. */
+ * Every service adapter goes through here. Retries follow the `standard` mode of 2026 (retry.h); a caller that must
+ * hold on through an outage (promise 6) calls again with its own back-off. Thread-safe.
+ * Source: AWS SDKs and Tools Reference Guide; Signature Version 4; the SDKs' common rule for clock skew. */
 #ifndef RECAGENT_AWS_CLIENT_H
 #define RECAGENT_AWS_CLIENT_H
 
@@ -26,11 +26,22 @@ struct aws_client;
 int aws_client_open(struct aws_client **out, struct aws_shared *s, enum aws_service service, struct err *e);
 void aws_client_close(struct aws_client *c);
 const char *aws_client_region(const struct aws_client *c);
-const char *aws_client_url(const struct aws_client *c);
+const char *aws_client_host(const struct aws_client *c);
+bool aws_client_custom(const struct aws_client *c); /* the endpoint is not AWS's own */
+/* A setting of the environment or the profile (NULL: neither has it). */
+const char *aws_shared_setting(const struct aws_shared *s, const char *env_name, const char *key);
+/* A nested one, such as addressing_style of `s3 =`. */
+const char *aws_shared_nested(const struct aws_shared *s, const char *key, const char *sub);
+
+struct aws_call;
+/* Looks into a whole 2xx answer. -1 with e: the service reported an error inside it; e->code decides about another
+ * attempt as if it had been answered outright. Called once per attempt. */
+typedef int aws_check(struct aws_call *call, void *arg, struct err *e);
 
 struct aws_call {
 	/* in */
 	const char *target;       /* JSON services: "Kinesis_20131202.PutRecords"; else NULL */
+	const char *op;           /* for messages; NULL: the part of target behind the dot */
 	const char *method;       /* NULL: POST */
 	const char *path;         /* encoded, "/" when NULL */
 	const char *query;        /* encoded, or NULL */
@@ -42,9 +53,10 @@ struct aws_call {
 	const char *host_prefix; /* S3 virtual hosts: "bucket." or NULL */
 	bool no_retry;           /* one attempt */
 	bool keep_on_stop;       /* finish even though a stop signal came (acks, puts in flight) */
-	const struct http_timeouts *timeouts; /* NULL: the shared ones */
+	const struct http_timeouts *timeouts; /* NULL: the shared ones; total spans all attempts */
 	http_on_body *on_body;                /* stream a 2xx body; no retry once bytes were delivered */
-	void *arg;
+	aws_check *check;                     /* or look into the whole one */
+	void *arg;                            /* of on_body or check */
 	/* out */
 	struct http_resp resp;
 	int attempts;
@@ -62,7 +74,7 @@ int aws_json(struct aws_client *c, const char *target, const cJSON *body, cJSON 
 bool aws_code_is_throttle(const char *code);
 bool aws_code_is_transient(const char *code);
 
-/* Now, corrected by what the service's Date headers say. */
+/* Now, corrected by what the service's Date headers say. They count whole seconds: less than two are no news. */
 int64_t aws_client_now_ms(const struct aws_client *c);
 
 #endif

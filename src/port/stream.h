@@ -38,6 +38,7 @@ struct cursor { /* where a shard's reader stands; zero it and set shard_id and n
 	struct position next; /* moves forward with each read */
 	char iterator[1024];  /* private to the adapter; "" = none. Kept across throttles */
 	int64_t iterator_ms;  /* monotonic time it was handed out */
+	unsigned empty_reads; /* in a row, at the tip; private to the adapter */
 };
 
 struct record {
