@@ -208,6 +208,8 @@ static bool is_mention(const struct walk *w, const struct candidate *c)
 		k++;
 	if (*json == '[' && k > 1 && k + 1 == c->len && (c->off || c->end < trim_end(w->s, w->n)))
 		return true;
+	if (b > 1 && w->s[b - 1] == '(' && !is_space(w->s[b - 2]))
+		return false; /* callback({}) */
 	while (b && (w->s[b - 1] == ' ' || w->s[b - 1] == '\t'))
 		b--;
 	return c->empty && b && !strchr("\n:>}],", w->s[b - 1]);
@@ -335,7 +337,7 @@ static bool at_bracket(struct walk *w)
 		w->i++;
 		return true;
 	}
-	bool weak = !place && !meant(w, w->i);
+	bool weak = starts(w, w->i + 1, "```") || (!place && !meant(w, w->i));
 	enum repair_result r = try_value(w, weak || w->only_fences);
 	if (r == REPAIR_DONE)
 		return true;

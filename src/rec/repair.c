@@ -215,6 +215,16 @@ static bool closes(struct reader *r, char right)
 	return true;
 }
 
+/* A number or a literal at r->i: what can stand behind a name without a colon. */
+static bool plain_word(const struct reader *r)
+{
+	size_t k = r->i;
+	while (k < r->n && is_word(r->s[k]))
+		k++;
+	const char *json = literal(r->s + r->i, k - r->i);
+	return is_digit(r->s[r->i]) || r->s[r->i] == '-' || (json && *json);
+}
+
 static enum repair_result key(struct reader *r)
 {
 	size_t len, from = r->i;
@@ -231,13 +241,14 @@ static enum repair_result key(struct reader *r)
 		json_quote(r->out, r->s + from, r->i - from);
 		r->bold = true;
 	}
+	size_t behind = r->i;
 	r->i = repair_skip(r->s, r->n, r->i, NULL);
 	if (r->i >= r->n)
 		return REPAIR_CUT;
 	char c = r->s[r->i];
 	if (c == ':')
 		r->i++;
-	else if (quoted && (c == '"' || c == '{' || c == '[' || c == '-' || is_word(c)))
+	else if (quoted && r->i > behind && (c == '"' || c == '{' || c == '[' || plain_word(r)))
 		r->bold = true; /* "name" value */
 	else
 		return REPAIR_GARBLED;
