@@ -8,8 +8,7 @@
 #include "base/clock.h"
 
 #define MAX_SHARDS 100000 /* ten times what a stream may have */
-/* Five reads a second and shard are shared by all consumers of it; one that takes them all starves the others. */
-#define MIN_POLL_MS 200
+#define MIN_POLL_MS 200   /* AWS grants five reads a second and shard, over all its consumers */
 
 static void copy_text(char *out, size_t cap, const char *s)
 {
@@ -212,6 +211,14 @@ static void close_stream(struct stream *s)
 	free(k);
 }
 
+/* A server of one's own has no such limit; an interface endpoint's URL still leads to AWS. */
+static bool is_aws(const struct aws_client *c)
+{
+	const char *host = aws_client_host(c);
+
+	return !aws_client_custom(c) || strstr(host, ".amazonaws.") || strstr(host, ".api.aws");
+}
+
 int kinesis_open(struct aws_shared *s, const char *name, struct stream **out, struct err *e)
 {
 	static const struct stream_ops ops = { .shards = kinesis_shards,
@@ -229,7 +236,7 @@ int kinesis_open(struct aws_shared *s, const char *name, struct stream **out, st
 	}
 	pthread_mutex_init(&k->mu, NULL);
 	k->base.ops = &ops;
-	k->base.min_poll_ms = MIN_POLL_MS;
+	k->base.min_poll_ms = is_aws(k->client) ? MIN_POLL_MS : 0;
 	copy_text(k->base.name, sizeof k->base.name, name);
 	copy_text(k->base.host, sizeof k->base.host, aws_client_host(k->client));
 	*out = &k->base;
