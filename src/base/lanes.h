@@ -4,7 +4,9 @@
  * A job embeds struct lane_job first. submit() blocks while `window` jobs are unfinished, which is the
  * backpressure. work() runs on a worker thread; done() runs for every job, in order of submission, one
  * at a time (never two at once), on whichever thread finished the gap; idle() follows when
- * no finished job is waiting: the place to flush. Keys are compared as bytes. */
+ * no finished job is waiting: the place to flush. done() and idle() must not submit or drain; done() that
+ * blocks (a full pipe) holds up reports only, other keys' work goes on until the window is full. Keys are
+ * compared as bytes. */
 #ifndef RECAGENT_BASE_LANES_H
 #define RECAGENT_BASE_LANES_H
 
@@ -18,13 +20,14 @@ struct lane_job {
 	bool skip_work;  /* set by the submitter: only take the place in order (marks, bad lines) */
 	bool superseded; /* set by lanes when coalescing: a newer job of the key came; not worked */
 	struct lane_job *next, *lane_next; /* private */
+	size_t bytes;                      /* private */
 	bool finished, started;            /* private */
 };
 
 struct lanes_conf {
 	unsigned workers;    /* 1..1024 threads, started on demand */
 	size_t window;       /* most unfinished or unreported jobs */
-	size_t window_bytes; /* and most bytes as given to submit; 0 = no limit */
+	size_t window_bytes; /* and most bytes as given to submit; 0 = no limit; a bigger job goes alone */
 	bool coalesce;       /* a waiting, unstarted job is superseded by a newer one of its key */
 	void (*work)(struct lane_job *job, void *arg);
 	void (*done)(struct lane_job *job, void *arg); /* frees the job */
@@ -39,7 +42,7 @@ void lanes_submit(struct lanes *l, struct lane_job *job, size_t bytes);
 size_t lanes_pending(struct lanes *l);
 /* Wait until every job has been reported. */
 void lanes_drain(struct lanes *l);
-/* Drop jobs that have not started: they are reported with superseded = false, skip_work = true. */
+/* May be called from work() and done(). Drop jobs that have not started: they are reported with superseded = false, skip_work = true. */
 void lanes_abandon(struct lanes *l);
 void lanes_close(struct lanes *l); /* drains, joins the threads, frees */
 
