@@ -417,3 +417,10 @@ void db_text(sqlite3_stmt *st, int i, const char *s)
 {
 	sqlite3_bind_text(st, i, s, -1, SQLITE_STATIC);
 }
+
+void db_column(sqlite3_stmt *st, int i, char *out, size_t size)
+{
+	const char *s = (const char *)sqlite3_column_text(st, i);
+
+	snprintf(out, size, "%s", s ? s : "");
+}

@@ -56,6 +56,7 @@ int db_step(struct db *d, sqlite3_stmt *st, struct err *e);
 int db_run(struct db *d, sqlite3_stmt *st, struct err *e);
 int db_fail(struct db *d, int rc, struct err *e); /* -1; e from the connection's last error */
 
-void db_text(sqlite3_stmt *st, int i, const char *s); /* bind text; not copied */
+void db_text(sqlite3_stmt *st, int i, const char *s);            /* bind text; not copied */
+void db_column(sqlite3_stmt *st, int i, char *out, size_t size); /* a text; "" for NULL */
 
 #endif

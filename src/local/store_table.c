@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "local/db.h"
+#include "local/item_rules.h"
 
 #define KEY_BYTES 2048
 #define PAGE_ITEMS 256
@@ -118,57 +119,6 @@ static int get_many(
 	return rc;
 }
 
-static const char *type_of(const cJSON *typed)
-{
-	return typed && typed->child && typed->child->string ? typed->child->string : "";
-}
-
-/* Order of two values of one type that has an order: N by value, S by bytes. false: they can't be compared. */
-static bool compare(const cJSON *a, const cJSON *b, int *order)
-{
-	const char *type = type_of(a);
-
-	if (strcmp(type, type_of(b)) != 0 || !cJSON_IsString(a->child) || !cJSON_IsString(b->child))
-		return false;
-	if (!strcmp(type, "N"))
-		*order = av_number_compare(a->child->valuestring, b->child->valuestring);
-	else if (!strcmp(type, "S"))
-		*order = strcmp(a->child->valuestring, b->child->valuestring);
-	else
-		return false;
-	return true;
-}
-
-static bool test_holds(const struct cond_test *c, const cJSON *item)
-{
-	const cJSON *have = cJSON_GetObjectItemCaseSensitive(item, c->attr);
-	int order = 0;
-
-	switch (c->op) {
-	case COND_EXISTS: return have;
-	case COND_MISSING: return !have;
-	case COND_EQ: return have && av_equal(have, c->value);
-	case COND_LT: return have && compare(have, c->value, &order) && order < 0;
-	case COND_LE: return have && compare(have, c->value, &order) && order <= 0;
-	case COND_GT: return have && compare(have, c->value, &order) && order > 0;
-	}
-	return false;
-}
-
-static int check_cond(const struct cond *c, const cJSON *item, struct err *e)
-{
-	size_t held = 0;
-
-	if (!c || !c->n)
-		return 0;
-	for (size_t i = 0; i < c->n; i++)
-		held += test_holds(&c->v[i], item);
-	if (c->any ? held > 0 : held == c->n)
-		return 0;
-	return err_set(
-		e, ERR_FAILED, "ConditionalCheckFailedException", "the condition on the item does not hold");
-}
-
 static int sweep(struct db *d, struct err *e)
 {
 	sqlite3_stmt *st =
@@ -224,54 +174,11 @@ static int put(struct table *base, const cJSON *item, const struct cond *c, stru
 		return -1;
 	int rc = find(d, t, key, &f, e);
 	if (rc == 0)
-		rc = check_cond(c, f.item, e);
+		rc = item_check(c, f.item, e);
 	if (rc == 0)
 		rc = store_item(d, &f, key, item, e);
 	cJSON_Delete(f.item);
 	return store_end(t->store, d, rc, e);
-}
-
-static int set_attr(cJSON *item, const char *attr, cJSON *value)
-{
-	cJSON_DeleteItemFromObjectCaseSensitive(item, attr);
-	if (value && !cJSON_AddItemToObject(item, attr, value))
-		cJSON_Delete(value);
-	return 0;
-}
-
-/* ADD is for counters here: whole numbers of 63 bits. */
-static int add_attr(cJSON *item, const struct change *ch, struct err *e)
-{
-	int64_t have = 0, by = 0, sum;
-	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(ch->value, "N"));
-	char *end = NULL;
-
-	if (text)
-		by = strtoll(text, &end, 10);
-	if (!text || !*text || *end)
-		return err_set(
-			e, ERR_FAILED, "ValidationException", "ADD of %.80s: no whole number", ch->attr);
-	if (cJSON_GetObjectItemCaseSensitive(item, ch->attr) && !av_get_int(item, ch->attr, &have))
-		return err_set(e, ERR_FAILED, "ValidationException",
-			"ADD to %.80s, which holds no whole number", ch->attr);
-	if (__builtin_add_overflow(have, by, &sum))
-		return err_set(e, ERR_FAILED, "ValidationException", "ADD to %.80s: too large", ch->attr);
-	return set_attr(item, ch->attr, av_n(sum));
-}
-
-static int apply(struct local_table *t, cJSON *item, const struct changes *changes, struct err *e)
-{
-	for (size_t i = 0; i < changes->n; i++) {
-		const struct change *ch = &changes->v[i];
-		if (!strcmp(ch->attr, t->base.key_attr))
-			return err_set(e, ERR_FAILED, "ValidationException",
-				"%.80s is the key and can't be changed", ch->attr);
-		int rc = ch->add ? add_attr(item, ch, e)
-				 : set_attr(item, ch->attr, ch->value ? cJSON_Duplicate(ch->value, 1) : NULL);
-		if (rc)
-			return rc;
-	}
-	return 0;
 }
 
 static int update(struct table *base, const char *key, const struct changes *changes, const struct cond *c,
@@ -287,13 +194,13 @@ static int update(struct table *base, const char *key, const struct changes *cha
 		return -1;
 	int rc = find(d, t, key, &f, e);
 	if (rc == 0)
-		rc = check_cond(c, f.item, e);
+		rc = item_check(c, f.item, e);
 	if (rc == 0 && !f.item) {
 		f.item = cJSON_CreateObject();
-		set_attr(f.item, base->key_attr, av_s(key));
+		item_set(f.item, base->key_attr, av_s(key));
 	}
 	if (rc == 0)
-		rc = apply(t, f.item, changes, e);
+		rc = item_apply(f.item, base->key_attr, changes, e);
 	if (rc == 0)
 		rc = store_item(d, &f, key, f.item, e);
 	cJSON_Delete(f.item);
@@ -312,7 +219,7 @@ static int del(struct table *base, const char *key, const struct cond *c, struct
 		return -1;
 	int rc = find(d, t, key, &f, e);
 	if (rc == 0)
-		rc = check_cond(c, f.item, e);
+		rc = item_check(c, f.item, e);
 	if (rc == 0 && f.item) {
 		sqlite3_stmt *st = db_stmt(d, "DELETE FROM item WHERE tbl = ?1 AND key = ?2", e);
 		rc = st ? 0 : -1;
