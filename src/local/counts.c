@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "local/counted_event.h"
@@ -261,7 +262,7 @@ static int count_event(struct step *s, const struct counted_event *ev, const cha
 	if (weight > 0 && together(s, user, it->id, weight))
 		return -1;
 	user_saw(user, it->id, ev->type, us);
-	if (!strcmp(ev->type, "purchase"))
+	if (!strcasecmp(ev->type, "purchase"))
 		user_bought(user, it->id);
 	return 0;
 }
