@@ -139,9 +139,10 @@ static int run(struct exchange *x, const struct url_parts *url, struct err *e)
 	curl_easy_getinfo(x->conn->easy, CURLINFO_RESPONSE_CODE, &status);
 	x->resp->status = (int)status;
 	x->resp->done_ms = clock_now_ms();
-	if (x->verdict || rc)
-		return http_failure(x, rc, url, e);
-	return 0;
+	/* libcurl takes a connection that closes between two header lines for the end of an empty answer. */
+	if (!x->verdict && !rc && !x->headers_done)
+		rc = CURLE_PARTIAL_FILE;
+	return x->verdict || rc ? http_failure(x, rc, url, e) : 0;
 }
 
 int http_do(struct http_client *c, const struct http_req *req, const struct http_timeouts *t,

@@ -62,8 +62,12 @@ static char *encode_anew(struct arena *mem, const char *s, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		int hi = s[i] == '%' && i + 2 < n ? hex_digit(s[i + 1]) : -1;
 		int lo = hi >= 0 ? hex_digit(s[i + 2]) : -1;
-		raw[len++] = lo >= 0 ? (char)(hi << 4 | lo) : s[i];
-		i += lo >= 0 ? 2 : 0;
+		raw[len] = s[i];
+		if (lo >= 0) {
+			raw[len] = (char)(hi * 16 + lo);
+			i += 2;
+		}
+		len++;
 	}
 	out = uri_encode(&enc, raw, len, false) ? arena_dup(mem, enc.p ? enc.p : "", enc.len) : NULL;
 	buf_release(&enc);
