@@ -130,7 +130,7 @@ static void done(const struct put_result *res, void *job, void *arg)
 		}
 		if (!o.quiet)
 			write_receipt(r, j, res);
-		else
+		else if (j->source)
 			mark_line(&r->receipt, j->source, j->source_len, "done");
 	}
 	if (rc == 0 && r->receipt.len && !r->broken)

@@ -1,0 +1,27 @@
+# helper.bash - what the command tests share: a store of their own, the binary as `recagent`, bounded waiting.
+# shellcheck shell=bash
+setup_store() {
+	T=$(mktemp -d "${BATS_TMPDIR:-/tmp}/recagent.XXXXXX")
+	export RECAGENT_LOCAL=$T/store
+	cd "$T" || return 1
+}
+
+teardown_store() {
+	# What a test left running has its pid in $PIDS.
+	for p in ${PIDS:-}; do kill -9 "$p" 2>/dev/null || true; done
+	cd / && rm -rf "$T"
+}
+
+recagent() {
+	"${RECAGENT:-$BATS_TEST_DIRNAME/../../build/recagent}" "$@"
+}
+
+# wait_for SECONDS COMMAND... - until it succeeds.
+wait_for() {
+	local until=$(($(date +%s%N) / 1000000 + $1 * 1000))
+	shift
+	until "$@"; do
+		[ $(($(date +%s%N) / 1000000)) -lt $until ] || return 1
+		sleep 0.02
+	done
+}
