@@ -1,15 +1,18 @@
 /* template.h - render a prompt from a profile.
  *
- * A template is UTF-8 text with   {{user_id}} or {{key}}   KEY's value, whatever KEY is called in
- * the lines   {{preferences}}          compact JSON, {} when there are none, cut at 2,000
- * characters   {{count}} {{now}}        items asked for; the time (RFC 3339)
- * {{#history}}...{{/history}}  rendered per event, most recent last, any number of sections, with
- * {{event_type}} {{EVENT_TYPE}} (upper case) {{item_id}} {{category}} {{timestamp}}: `unknown`
- * where the event has none, and {{metadata}}: compact JSON, cut at 200 characters   {{!...}}
- * a comment   {{{{                     two literal braces; }} outside a tag is literal anyway White
- * space inside a tag is ignored. A line that holds nothing but one section tag or comment is left
- * out. An unknown name, a history name outside its section, and a tag or section left open are
- * errors with their line.
+ * A template is UTF-8 text with
+ *   {{user_id}} or {{key}}       KEY's value, whatever KEY is called in the lines
+ *   {{preferences}}              compact JSON, {} when there are none, cut at 2,000 characters
+ *   {{count}} {{now}}            items asked for; the time (RFC 3339)
+ *   {{#history}}..{{/history}}   rendered per event, most recent last; any number of sections
+ *   {{event_type}} {{EVENT_TYPE}} (upper case) {{item_id}} {{category}} {{timestamp}}
+ *                                in a section; `unknown` where the event has none
+ *   {{metadata}}                 in a section: compact JSON, cut at 200 characters
+ *   {{!...}}                     a comment
+ *   {{{{                         two literal braces; }} outside a tag is literal anyway
+ * White space inside a tag is ignored. A line with nothing but one section tag or comment is left
+ * out whole. An unknown name, a history name outside a section, a section inside a section, and a
+ * tag or section left open are errors with their line.
  *
  * Values from events are hostile: each is one line of at most 200 characters, quoted unless of
  * [A-Za-z0-9_.:-]; no control, bidi or separator character and none of < > ` stands in any value
