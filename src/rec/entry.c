@@ -10,18 +10,18 @@
 cJSON *entry_item(const char *key_name, const char *key, const cJSON *recommendations, int64_t now_us,
 	int64_t ttl_s, int64_t version, const char *prompt_hash)
 {
-	cJSON *item = cJSON_CreateObject();
+	cJSON *item = json_new_object();
 	char now[TIME_TEXT];
 
 	time_format_us(now_us, now);
-	cJSON_AddItemToObject(item, key_name, av_s(key));
-	cJSON_AddItemToObject(item, "recommendations", av_from_json(recommendations));
-	cJSON_AddItemToObject(item, "generated_at", av_s(now));
-	cJSON_AddItemToObject(item, "ttl", av_n(now_us / US_PER_S + ttl_s));
+	json_add(item, key_name, av_s(key));
+	json_add(item, "recommendations", av_from_json(recommendations));
+	json_add(item, "generated_at", av_s(now));
+	json_add(item, "ttl", av_n(now_us / US_PER_S + ttl_s));
 	if (version >= 0)
-		cJSON_AddItemToObject(item, "version", av_n(version));
+		json_add(item, "version", av_n(version));
 	if (prompt_hash)
-		cJSON_AddItemToObject(item, "prompt_hash", av_s(prompt_hash));
+		json_add(item, "prompt_hash", av_s(prompt_hash));
 	return item;
 }
 
@@ -33,16 +33,16 @@ static cJSON *read_recommendations(const cJSON *item)
 
 	if (!list)
 		return NULL;
-	out = cJSON_CreateArray();
+	out = json_new_array();
 	cJSON_ArrayForEach(e, list)
 	{
 		cJSON *plain =
 			cJSON_HasObjectItem(e, "M") || cJSON_HasObjectItem(e, "S") ? av_to_json(e) : NULL;
 
 		if (cJSON_IsString(plain)) {
-			cJSON *object = cJSON_CreateObject();
+			cJSON *object = json_new_object();
 
-			cJSON_AddItemToObject(object, "item_id", plain);
+			json_add(object, "item_id", plain);
 			plain = object;
 		}
 		if (cJSON_IsObject(plain))

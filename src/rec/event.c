@@ -28,7 +28,7 @@ static int scan(struct event *ev, const char *line, size_t n, const char *key_na
 	for (int i = ID; i < WANTED; i++)
 		if (!strcmp(want[i].name, key_name))
 			same = i;
-	if (json_scan_object(line, n, want + (same != 0), WANTED - (same != 0), &ev->obj, e))
+	if (member_scan(line, n, want + (same != 0), WANTED - (same != 0), &ev->obj, "", e))
 		return -1;
 	if (same)
 		want[KEY] = want[same];
@@ -135,8 +135,8 @@ static int find_category(
 	category->type = JSON_NONE;
 	if (ev->metadata.type != JSON_OBJECT)
 		return 0;
-	if (json_scan_object(line + ev->metadata.off, ev->metadata.len, category, 1, &obj, e))
-		return err_prefix(e, "metadata: ");
+	if (member_scan(line + ev->metadata.off, ev->metadata.len, category, 1, &obj, "metadata.", e))
+		return -1;
 	if (category->type == JSON_NULL || category->type == JSON_ARRAY || category->type == JSON_OBJECT)
 		category->type = JSON_NONE;
 	return 0;

@@ -52,9 +52,9 @@ enum event_need { /* what must be there, and what the caller will read */
 /* Check a line. key_name: KEY's member name. Refuses (ERR_REFUSED, each with its own message): not
  * JSON, not an object, text behind, KEY missing (with EVENT_NEED_KEY), empty, no string, over 256
  * characters, with control characters; event_id or item_id no string or empty; event_type not
- * [A-Za-z0-9_.-]{1,64}; timestamp no RFC 3339; metadata neither object nor null; half a surrogate
- * pair or U+0000 in what is read as text; duplicates among the members read. A mark line needs none
- * of it. Release in every case. */
+ * [A-Za-z0-9_.-]{1,64}; timestamp no RFC 3339; metadata neither object nor null; U+0000 in what is
+ * read as text; duplicates among the members read. A mark line needs none of it. Release in every
+ * case. */
 int event_parse(
 	struct event *ev, const char *line, size_t n, const char *key_name, unsigned need, struct err *e);
 void event_release(struct event *ev);

@@ -14,8 +14,8 @@ static void add(cJSON *array, cJSON *node)
 	} else if (cJSON_IsObject(node)) {
 		cJSON_AddItemToArray(array, node);
 	} else if (cJSON_IsString(node) && node->valuestring[0]) {
-		cJSON *o = cJSON_CreateObject();
-		cJSON_AddItemToObject(o, "item_id", node);
+		cJSON *o = json_new_object();
+		json_add(o, "item_id", node);
 		cJSON_AddItemToArray(array, o);
 	} else {
 		cJSON_Delete(node);
@@ -24,7 +24,7 @@ static void add(cJSON *array, cJSON *node)
 
 cJSON *fallback_parse(const char *text, size_t n, struct err *e)
 {
-	cJSON *array = cJSON_CreateArray();
+	cJSON *array = json_new_array();
 	size_t used;
 	while (n && strspn(text, " \t\r\n") < n) {
 		if (json_scan_prefix(text, n, &used, NULL, e) != 1) {
@@ -49,7 +49,7 @@ void fallback_built_in(cJSON *array)
 {
 	static const char *const ids[] = { "popular_001", "popular_002", "popular_003" };
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
-		cJSON *it = cJSON_CreateObject();
+		cJSON *it = json_new_object();
 		cJSON_AddStringToObject(it, "item_id", ids[i]);
 		cJSON_AddStringToObject(it, "category", "popular");
 		cJSON_AddStringToObject(it, "reasoning", "Popular with everyone.");

@@ -134,14 +134,20 @@ static int check_storable(const cJSON *tree, int depth, struct err *e)
 	return 0;
 }
 
+static cJSON *new_map(cJSON *inner)
+{
+	cJSON *typed = json_new_object();
+
+	json_add(typed, "M", inner);
+	return typed;
+}
+
 static cJSON *typed_metadata(const struct event *ev, const char *line, struct err *e)
 {
 	cJSON *plain, *typed = NULL;
 
 	if (ev->metadata.type != JSON_OBJECT) {
-		typed = cJSON_CreateObject();
-		cJSON_AddObjectToObject(typed, "M");
-		return typed;
+		return new_map(json_new_object());
 	}
 	plain = json_tree(line + ev->metadata.off, ev->metadata.len, e);
 	if (!plain) {
@@ -160,32 +166,31 @@ static cJSON *typed_metadata(const struct event *ev, const char *line, struct er
 static void add(cJSON *m, const char *name, const char *text)
 {
 	if (text)
-		cJSON_AddItemToObject(m, name, av_s(text));
+		json_add(m, name, av_s(text));
 }
 
 cJSON *history_entry(
 	const struct event *ev, const char *line, int64_t now_us, int64_t *time_us, struct err *e)
 {
 	int64_t arrival = ev->source.arrival_us ? ev->source.arrival_us : now_us;
-	cJSON *metadata = typed_metadata(ev, line, e), *entry, *m;
+	cJSON *metadata = typed_metadata(ev, line, e), *m;
 	bool by_arrival = !ev->timestamp_text || (ev->source.arrival_us && arrival < ev->time_us);
 	char ordered_at[TIME_TEXT];
 
 	if (!metadata)
 		return NULL;
 	*time_us = by_arrival ? arrival : ev->time_us;
-	entry = cJSON_CreateObject();
-	m = cJSON_AddObjectToObject(entry, "M");
+	m = json_new_object();
 	add(m, "event_id", ev->event_id_text);
 	add(m, "item_id", ev->item_text);
 	add(m, "event_type", ev->type_text);
 	add(m, "timestamp", ev->timestamp_text);
-	cJSON_AddItemToObject(m, "metadata", metadata);
+	json_add(m, "metadata", metadata);
 	if (by_arrival) {
 		time_format_us(arrival, ordered_at);
 		add(m, "ordered_at", ordered_at);
 	}
-	return entry;
+	return new_map(m);
 }
 
 /* Sequence numbers are decimals of up to 128 bits and more: by length, then by digits. False: not
@@ -237,7 +242,7 @@ enum mark_relation mark_covers(const cJSON *mark, const struct source *s)
 
 static cJSON *new_mark(const struct source *s)
 {
-	cJSON *mark = cJSON_CreateObject(), *m = cJSON_AddObjectToObject(mark, "M");
+	cJSON *m = json_new_object();
 	const char *stream = s->stream ? s->stream : "";
 	size_t n = strlen(stream) + strlen(s->shard_id) + 2;
 	char *name = mem_alloc(n), sub[24];
@@ -246,9 +251,9 @@ static cJSON *new_mark(const struct source *s)
 	snprintf(sub, sizeof(sub), "%llu", (unsigned long long)s->subsequence);
 	add(m, "shard", name);
 	add(m, "sequence", s->sequence_number);
-	cJSON_AddItemToObject(m, "subsequence", av_n_text(sub));
+	json_add(m, "subsequence", av_n_text(sub));
 	free(name);
-	return mark;
+	return new_map(m);
 }
 
 void marks_move(cJSON *list, const struct source *s, int max)

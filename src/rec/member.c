@@ -4,6 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+int member_scan(const char *s, size_t n, struct json_member *want, size_t nwant, struct json_object *obj,
+	const char *prefix, struct err *e)
+{
+	struct json_object whole;
+
+	if (!json_scan_object(s, n, want, nwant, obj, e))
+		return 0;
+	if (json_scan_object(s, n, NULL, 0, &whole, NULL))
+		return -1; /* no member's fault */
+	for (size_t i = 0; i < nwant; i++) {
+		struct json_member alone = { .name = want[i].name };
+
+		if (json_scan_object(s, n, &alone, 1, &whole, NULL))
+			return err_set(
+				e, ERR_REFUSED, "bad-event", "%s%s is there twice", prefix, alone.name);
+	}
+	return -1;
+}
+
 size_t member_room(const struct json_member *m)
 {
 	return m->type == JSON_NONE ? 0 : m->len + 1;
@@ -23,49 +42,12 @@ int member_type_error(struct err *e, const char *prefix, const struct json_membe
 		wanted);
 }
 
-/* The code unit of the \uXXXX at s (already scanned), or -1 when no such escape stands there. */
-static long code_unit(const char *s, const char *end)
-{
-	char hex[5] = "";
-
-	if (end - s < 6 || s[0] != '\\' || s[1] != 'u')
-		return -1;
-	memcpy(hex, s + 2, 4);
-	return strtol(hex, NULL, 16);
-}
-
-/* JSON's grammar allows half a surrogate pair as an escape, UTF-8 has no form for it. */
-static bool has_lone_surrogate(const char *s, size_t n)
-{
-	for (const char *end = s + n; s < end;) {
-		long u = code_unit(s, end);
-
-		if (*s != '\\') {
-			s++;
-			continue;
-		}
-		if (u >= 0xdc00 && u <= 0xdfff)
-			return true;
-		if (u >= 0xd800 && u <= 0xdbff) {
-			long low = code_unit(s + 6, end);
-
-			if (low < 0xdc00 || low > 0xdfff)
-				return true;
-			s += 6;
-		}
-		s += u < 0 ? 2 : 6;
-	}
-	return false;
-}
-
 static const char *unescape(struct text_block *b, const char *value, size_t n)
 {
 	struct buf tmp = BUF_INIT(n);
 	bool nul = false;
 	const char *why = NULL;
 
-	if (has_lone_surrogate(value + 1, n - 2))
-		return "half of a surrogate pair";
 	if (!json_unescape(&tmp, value, n, &nul))
 		why = "a string that cannot be read";
 	else if (nul)

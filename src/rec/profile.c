@@ -30,8 +30,9 @@ static cJSON *take_list(cJSON *item, const char *name, bool (*wanted)(const cJSO
 
 	if (!cJSON_IsArray(list)) {
 		cJSON_Delete(typed);
-		typed = cJSON_CreateObject();
-		list = cJSON_AddArrayToObject(typed, "L");
+		typed = json_new_object();
+		list = json_new_array();
+		json_add(typed, "L", list);
 	}
 	for (cJSON *n = list->child; n; n = next) {
 		next = n->next;
@@ -83,16 +84,16 @@ void profile_release(struct profile *p)
 
 cJSON *profile_changes(const struct profile *p, int64_t now_us)
 {
-	cJSON *ch = cJSON_CreateObject();
+	cJSON *ch = json_new_object();
 	char now[TIME_TEXT];
 
 	time_format_us(now_us, now);
-	cJSON_AddItemToObject(ch, "history", cJSON_Duplicate(p->history, true));
-	cJSON_AddItemToObject(ch, "version", av_n(p->version));
-	cJSON_AddItemToObject(ch, "applied", av_n(p->applied));
-	cJSON_AddItemToObject(ch, "marks", cJSON_Duplicate(p->marks, true));
-	cJSON_AddItemToObject(ch, "recent_ids", cJSON_Duplicate(p->recent_ids, true));
-	cJSON_AddItemToObject(ch, "updated_at", av_s(now));
+	json_add(ch, "history", cJSON_Duplicate(p->history, true));
+	json_add(ch, "version", av_n(p->version));
+	json_add(ch, "applied", av_n(p->applied));
+	json_add(ch, "marks", cJSON_Duplicate(p->marks, true));
+	json_add(ch, "recent_ids", cJSON_Duplicate(p->recent_ids, true));
+	json_add(ch, "updated_at", av_s(now));
 	return ch;
 }
 

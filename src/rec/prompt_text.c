@@ -34,8 +34,6 @@ static struct unit unit_of(uint32_t cp, const char *bytes, size_t len, bool in_j
 {
 	struct unit u = { .chars = 0 };
 
-	if (cp == TEXT_BAD)
-		cp = 0xfffd;
 	if (!text_is_hostile(cp) && cp != '<' && cp != '>' && cp != '`') {
 		bool escape = !in_json && (cp == '"' || cp == '\\');
 
@@ -45,6 +43,8 @@ static struct unit unit_of(uint32_t cp, const char *bytes, size_t len, bool in_j
 		u.chars = 1 + (size_t)escape;
 		return u;
 	}
+	if (cp == TEXT_BAD)
+		cp = 0xfffd;
 	if (cp > 0xffff) {
 		add_escape(&u, 0xd800 + ((cp - 0x10000) >> 10));
 		cp = 0xdc00 + ((cp - 0x10000) & 0x3ff);

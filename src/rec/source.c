@@ -96,8 +96,8 @@ int source_parse(struct source *s, const char *json, size_t n, struct err *e)
 	memset(s, 0, sizeof(*s));
 	for (int i = 0; i < ALL; i++)
 		want[i].name = names[i];
-	if (json_scan_object(json, n, want, ALL, &obj, e))
-		return err_prefix(e, "_source: ");
+	if (member_scan(json, n, want, ALL, &obj, "_source.", e))
+		return -1;
 	for (int i = 0; i < ALL; i++)
 		if (want[i].type == JSON_NULL)
 			want[i].type = JSON_NONE;

@@ -185,9 +185,10 @@ static int tag(struct parser *ps, const char **text)
 	enum part_kind kind;
 	size_t n;
 
-	for (close = name; close < ps->end - 1 && memcmp(close, "}}", 2) && (*close != '\n' || *name == '!');)
-		close++;
-	if (close >= ps->end - 1 || *close == '\n')
+	for (close = name; close < ps->end && (*close != '\n' || *name == '!'); close++)
+		if (ps->end - close >= 2 && !memcmp(close, "}}", 2))
+			break;
+	if (close == ps->end || *close == '\n')
 		return wrong(ps, ps->line, "no }} closes the tag", name, (size_t)(close - name));
 	after = close + 2;
 	while (name < close && (*name == ' ' || *name == '\t'))

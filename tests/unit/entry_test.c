@@ -52,7 +52,7 @@ static const struct {
 		ENTRY_EXPIRED, 2, 2000, "2026-01-02T02:59:58.5Z", NULL },
 	{ "isoformat",
 		"{" RECS ",\"ttl\":{\"N\":\"1767322801\"},\"generated_at\":{\"S\":\"2026-01-02T02:00:00."
-			 "000001+00:00\"}}",
+		"000001+00:00\"}}",
 		ENTRY_FRESH, 3600, 0, "2026-01-02T02:00:00.000001+00:00", NULL },
 	{ "isoformat without offset is UTC",
 		"{" RECS ",\"ttl\":{\"N\":\"1767322801\"},\"generated_at\":{\"S\":\"2026-01-02T02:00:00\"}}",
