@@ -111,7 +111,7 @@ enum profile_result profile_apply(struct profile *p, const struct event *ev, con
 		return PROFILE_REFUSED;
 	}
 	if (entry)
-		cJSON_InsertItemInArray(list, place, entry);
+		history_insert(list, place, entry);
 	trim(list, lim, beside, max);
 	remember(p, ev);
 	return PROFILE_APPLIED;

@@ -77,6 +77,25 @@ int history_place(const cJSON *list, int64_t time_us)
 	return behind_run < 0 ? 0 : behind_run;
 }
 
+void history_insert(cJSON *list, int place, cJSON *entry)
+{
+	cJSON *next = list->child;
+
+	for (; place > 0 && next; place--)
+		next = next->next;
+	if (!next) {
+		cJSON_AddItemToArray(list, entry);
+		return;
+	}
+	entry->next = next;
+	entry->prev = next->prev; /* of the first one: the last */
+	next->prev = entry;
+	if (list->child == next)
+		list->child = entry;
+	else
+		entry->prev->next = entry;
+}
+
 bool history_holds(const cJSON *list, const char *event_id)
 {
 	const cJSON *n;

@@ -14,6 +14,10 @@ void history_sort(cJSON *list);
 /* The index at which an event of that time belongs: behind all that are not later. */
 int history_place(const cJSON *list, int64_t time_us);
 
+/* Insert at that index. cJSON_InsertItemInArray of Debian 12's patched 1.7.15 refuses every place
+ * between the first and the end. */
+void history_insert(cJSON *list, int place, cJSON *entry);
+
 /* Whether an entry has this event_id. */
 bool history_holds(const cJSON *list, const char *event_id);
 

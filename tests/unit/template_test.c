@@ -149,7 +149,7 @@ static void test_values(void **state)
 	}
 }
 
-/* Repeated 100 to 300 times, every kind of character keeps within 200, whole, and with an ellipsis when cut. */
+/* However long, a value keeps within 200 characters, whole ones, with an ellipsis when it is cut. */
 static void test_value_length(void **state)
 {
 	static const char *const units[] = { "a", " ", "\xc3\xa9", "\xf0\x9f\x98\x80", "\n", "\"",
