@@ -24,6 +24,7 @@ struct download {
 	char etag[300];
 	char checksum[16]; /* base64 of CRC-32, or "" */
 	bool started;      /* the first answer's headers have been kept */
+	bool begun;        /* bytes of this answer have come */
 	int said;          /* what fn returned to end it: 1 or -1 */
 };
 
@@ -46,8 +47,9 @@ static bool on_body(const char *p, size_t n, void *arg)
 
 	if (!d->started)
 		keep_headers(d);
-	else if (d->call.resp.status == 200 && d->skip == 0 && !d->call.resp.delivered)
+	else if (!d->begun && !http_resp_header(&d->call.resp, "content-range"))
 		d->skip = d->done;
+	d->begun = true;
 	if (d->skip) {
 		size_t drop = n < d->skip ? n : (size_t)d->skip;
 		d->skip -= drop;
@@ -75,6 +77,7 @@ static int ask(struct s3 *s, struct download *d, const char *path, struct err *e
 			headers[n][0] = "If-Match", headers[n++][1] = d->etag;
 	}
 	d->skip = 0;
+	d->begun = false;
 	d->call = (struct aws_call){ .op = "GetObject",
 		.method = "GET",
 		.path = path,
