@@ -8,7 +8,7 @@ BEGIN {
 	FS = "\t"
 	if (!users) users = 300
 	if (!seed) seed = 7
-	state = seed
+	state = seed; films = 0
 }
 # A small generator of our own: awk's differs from one awk to the next.
 function rnd(n) {

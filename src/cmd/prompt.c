@@ -69,9 +69,8 @@ static int store(const struct run *r, const struct profile *p, const char *key, 
 	struct changes ch = { 0 };
 	struct cond cond = { 0 };
 	cJSON *attrs = profile_changes(p, clock_now_us());
-	for (cJSON *a; (a = attrs->child);)
-		change_set(&ch, a->string, cJSON_Duplicate(a, true)),
-			cJSON_Delete(cJSON_DetachItemViaPointer(attrs, a));
+	for (const cJSON *a = attrs->child; a; a = a->next)
+		change_set(&ch, a->string, cJSON_Duplicate(a, true)); /* borrows the name */
 	if (p->had_version)
 		cond_test(&cond, "version", COND_EQ, av_n(p->version - 1));
 	else
