@@ -359,6 +359,23 @@ static void test_item_limit(void **state)
 	profile_release(&p);
 }
 
+/* What is not kept need not fit. */
+static void test_old_and_large(void **state)
+{
+	static const struct profile_limits one = { .history = 1 };
+	char *line = big_line(0, AV_ITEM_MAX);
+	struct profile p;
+
+	(void)state;
+	load(&p, NULL);
+	apply(&p, AT("1", "a", "20:00:00", ""), &one, NULL);
+	assert_int_equal(apply(&p, line, &one, NULL), PROFILE_APPLIED);
+	assert_int_equal(p.version, 2);
+	check_items("old and large", &p, "a");
+	free(line);
+	profile_release(&p);
+}
+
 /* Nested n deep, the metadata object itself counted. */
 static char *deep_line(int n)
 {
@@ -611,6 +628,7 @@ int main(void)
 		cmocka_unit_test(test_archive_again),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_item_limit),
+		cmocka_unit_test(test_old_and_large),
 		cmocka_unit_test(test_unstorable),
 		cmocka_unit_test(test_metadata_forms),
 		cmocka_unit_test(test_take_over),
