@@ -32,7 +32,8 @@ struct cred_io cred_io_of(struct http_client *http);
 int cred_environment(struct cred_ctx *c, struct aws_creds *out, struct err *e);
 int cred_container(struct cred_ctx *c, struct aws_creds *out, struct err *e);
 int cred_imds(struct cred_ctx *c, struct aws_creds *out, struct err *e);
-int cred_process(const struct cred_step *st, struct aws_creds *out, struct err *e);
+#define CRED_PROCESS_MS 60000 /* some programs ask their user for a code */
+int cred_process(const struct cred_step *st, int64_t timeout_ms, struct aws_creds *out, struct err *e);
 int cred_sso(struct cred_ctx *c, const struct cred_step *st, struct aws_creds *out, struct err *e);
 /* The bearer token alone: 0, or -1. */
 int cred_sso_token(

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -13,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TIMEOUT_MS 60000 /* some ask their user for a code */
 #define MAX_WORDS 64
 #define MAX_STDERR ((size_t)16 << 10)
 #define SHOWN_STDERR 160
@@ -195,12 +195,12 @@ static const char *last_line(struct buf *err)
 	return nl ? nl + 1 : err->p ? err->p : "";
 }
 
-static int judge(int status, struct buf *err, struct err *e)
+static int judge(int status, int64_t timeout_ms, struct buf *err, struct err *e)
 {
 	const char *said = last_line(err), *colon = *said ? ": " : "";
 	if (status == -1)
-		return err_set(e, ERR_UNAVAILABLE, "process", "no answer within %d s%s%.*s",
-			TIMEOUT_MS / 1000, colon, SHOWN_STDERR, said);
+		return err_set(e, ERR_UNAVAILABLE, "process", "no answer within %" PRId64 " ms%s%.*s",
+			timeout_ms, colon, SHOWN_STDERR, said);
 	if (WIFSIGNALED(status))
 		return err_set(e, ERR_UNAVAILABLE, "process", "ended by signal %d%s%.*s", WTERMSIG(status),
 			colon, SHOWN_STDERR, said);
@@ -226,21 +226,21 @@ static int read_answer(
 	return rc;
 }
 
-int cred_process(const struct cred_step *st, struct aws_creds *creds, struct err *e)
+int cred_process(const struct cred_step *st, int64_t timeout_ms, struct aws_creds *creds, struct err *e)
 {
 	struct words w = { .n = 0 };
 	struct child ch;
 	struct buf out = BUF_INIT(BUF_MAX_SMALL), err = BUF_INIT(MAX_STDERR);
 	int rc = split(st->command, &w, e);
 	if (rc == 0 && (rc = start(w.v, &ch, e)) == 0) {
-		int64_t deadline = clock_mono_ms() + TIMEOUT_MS;
+		int64_t deadline = clock_mono_ms() + timeout_ms;
 		bool in_time = read_both(&ch, &out, &err, deadline);
 		int status = reap(&ch, in_time, deadline);
 		if (ch.out >= 0)
 			close(ch.out);
 		if (ch.err >= 0)
 			close(ch.err);
-		rc = judge(status, &err, e);
+		rc = judge(status, timeout_ms, &err, e);
 		if (rc == 0)
 			rc = read_answer(st, &out, creds, e);
 	}
