@@ -256,7 +256,7 @@ static int count_event(struct step *s, const struct counted_event *ev, const cha
 	if (!it || !user)
 		return -1;
 	it->dirty = true;
-	it->score += weight * exp2((double)(us - FADE_START_US) / FADE_HALF_US);
+	it->score += weight * exp2(fmin(fmax((double)(us - FADE_START_US) / FADE_HALF_US, -900), 900));
 	if (*ev->category)
 		it->category = ev->category;
 	if (weight > 0 && together(s, user, it->id, weight))

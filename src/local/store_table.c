@@ -355,17 +355,20 @@ static int enable_ttl(struct table *base, const char *attr, struct err *e)
 static int popular(struct table *base, size_t n, cJSON *array, struct err *e)
 {
 	struct local_table *t = (struct local_table *)base;
-	struct db *d = store_reader(t->store, e);
+	struct err why = { 0 };
+	struct db *d = store_reader(t->store, &why);
+	if (!d && !strcmp(why.code, "ResourceNotFoundException"))
+		return 0;
 	sqlite3_stmt *st = d ? db_stmt(d,
 				       "SELECT item, category FROM agent_item WHERE score > 0"
 				       " ORDER BY score DESC, item LIMIT ?1",
-				       e)
+				       &why)
 			     : NULL;
 	int rc = -1;
 
 	if (st) {
 		sqlite3_bind_int64(st, 1, (int64_t)n);
-		while ((rc = db_step(d, st, e)) == 1) {
+		while ((rc = db_step(d, st, &why)) == 1) {
 			cJSON *o = cJSON_CreateObject();
 			cJSON_AddStringToObject(o, "item_id", (const char *)sqlite3_column_text(st, 0));
 			cJSON_AddStringToObject(o, "category", (const char *)sqlite3_column_text(st, 1));
@@ -373,6 +376,8 @@ static int popular(struct table *base, size_t n, cJSON *array, struct err *e)
 		}
 	}
 	store_reader_done(t->store, d);
+	if (rc && e)
+		*e = why;
 	return rc;
 }
 
