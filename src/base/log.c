@@ -87,10 +87,12 @@ static void print(uint64_t line, const char *text)
 	pthread_mutex_unlock(&state.lock);
 }
 
-/* The service's name for the trouble, unless the sentence has it, and with -v the request id. */
+/* The service's name for the trouble, unless the sentence has it, and with -v the request id. Our own
+ * names for bad lines and files are for programs: they say nothing new. */
 static void error_text(const struct err *e, char *out, size_t size)
 {
-	bool code = e->code[0] && !strstr(e->msg, e->code);
+	bool ours = !e->http && (e->cls == ERR_REFUSED || e->cls == ERR_USAGE || e->cls == ERR_LOCAL);
+	bool code = !ours && e->code[0] && !strstr(e->msg, e->code);
 	bool id = e->request_id[0] && log_verbosity() > 0;
 
 	snprintf(out, size, "%s%s%s%s%s%s%s", e->msg, code || id ? " (" : "", code ? e->code : "",

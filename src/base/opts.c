@@ -120,13 +120,14 @@ static int check_range(const struct opt *o, const struct origin *from, double v,
 static int store_number(
 	const struct opt *o, void *at, const char *s, const struct origin *from, struct err *e)
 {
+	const char *end;
 	uint64_t u;
 	int64_t ms;
 	double d;
 
 	switch (o->type) {
 	case OPT_UINT:
-		if (!uint_parse(s, &s, &u) || *s)
+		if (!uint_parse(s, &end, &u) || *end)
 			return wrong(from, "a number", s, e);
 		*(uint64_t *)at = u;
 		return check_range(o, from, (double)u, s, e);
@@ -164,8 +165,9 @@ static int store(const struct opt *o, void *into, const char *s, const struct or
 	case OPT_STR: *(const char **)at = s; return 0;
 	case OPT_WHEN:
 		if (!when_parse(s, at))
-			return wrong(
-				from, "a time (RFC 3339, now, trim-horizon, latest or 15m ago as 15m)", s, e);
+			return wrong(from,
+				"a time (RFC 3339, now, trim-horizon, latest, or 15m for 15 minutes ago)", s,
+				e);
 		return 0;
 	case OPT_CHOICE: return choice_parse(o->choices, s, at) ? 0 : wrong(from, o->choices, s, e);
 	case OPT_LIST: list_add(at, s); return 0;
@@ -337,7 +339,8 @@ void opts_release(const struct opt_set *sets, size_t nsets)
 /* ---- help ---- */
 
 #define COLUMNS ((size_t)80)
-#define LEFT_MAX ((size_t)30)
+#define LEFT_MAX ((size_t)32)
+#define GAP ((size_t)3)
 
 static void left_side(struct buf *b, const struct opt *o)
 {
@@ -399,8 +402,8 @@ void opts_help(struct buf *out, const struct opt *table)
 	for (const struct opt *o = table; o->name; o++) {
 		buf_reset(&left);
 		left_side(&left, o);
-		if (left.len + 2 <= LEFT_MAX && left.len + 2 > column)
-			column = left.len + 2;
+		if (left.len + GAP <= LEFT_MAX && left.len + GAP > column)
+			column = left.len + GAP;
 	}
 	for (const struct opt *o = table; o->name; o++) {
 		buf_reset(&left);
@@ -408,7 +411,7 @@ void opts_help(struct buf *out, const struct opt *table)
 		left_side(&left, o);
 		right_side(&right, o);
 		buf_add(out, left.p, left.len);
-		if (left.len + 2 > column) {
+		if (left.len + GAP > column) {
 			buf_char(out, '\n');
 			left.len = 0;
 		}
