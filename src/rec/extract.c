@@ -23,6 +23,7 @@ struct candidate {
 	enum rank rank;
 	bool object, empty, repaired;
 	bool ambiguous; /* stands beside one that contradicts it */
+	bool surplus, broken;
 	unsigned lines; /* objects on lines of their own, joined to an array */
 };
 
@@ -32,6 +33,7 @@ struct walk {
 	struct buf texts;
 	struct candidate found[CANDIDATES_MAX];
 	size_t count, failures;
+	long open;      /* brackets of prose not closed yet */
 	enum rank base; /* of the place that starts at i */
 	size_t place;   /* where that place starts; n when none does */
 	bool aside;     /* between <thinking> and its end */
@@ -84,8 +86,9 @@ static size_t label_len(const struct walk *w, size_t i)
 	return k - i;
 }
 
-/* A fence: what follows its label is a place of its own. Closing fences look the same and do no harm. */
-static void at_fence(struct walk *w)
+/* A fence: what follows its label is a place of its own. Closing fences look the same and do no harm. False when it
+ * should hold JSON and does not: the answer is broken, and nothing behind it can replace it. */
+static bool at_fence(struct walk *w)
 {
 	static const char *const data[] = { "json", "jsonc", "json5", "ndjson", "jsonl", NULL };
 	static const char *const plain[] = { "", "text", "txt", "plaintext", "markdown", "md", "output",
@@ -98,9 +101,14 @@ static void at_fence(struct walk *w)
 		  : one_of(label, len, plain) ? RANK_FENCE
 					      : RANK_PROSE;
 	w->i += len;
-	w->place = skip_space(w->s, w->n, w->i);
+	w->place = repair_skip(w->s, w->n, w->i, NULL);
 	if (w->aside)
 		w->base = RANK_ASIDE;
+	if (w->base != RANK_ANSWER || w->place >= w->n || strchr("{[(", w->s[w->place]) || w->s[w->i] != '\n')
+		return true;
+	w->damaged = true; /* named json, but it is none */
+	w->damage = w->place;
+	return false;
 }
 
 /* <thinking> sets its inside aside, <json> and <answer> mark theirs. */
@@ -134,39 +142,89 @@ static bool place_ends(const struct walk *w, size_t i)
 
 /* ---- what surrounds a value ---- */
 
-/* Only closing brackets from i to the end of the place: the model closed once too often. */
-static bool surplus_closers(const struct walk *w, size_t i)
+/* The end of the closing brackets from i on when only they stand there up to the end of the place: the model closed
+ * too often. Else 0. */
+static size_t surplus_closers(const struct walk *w, size_t i)
 {
 	while (i < w->n && (is_space(w->s[i]) || w->s[i] == '}' || w->s[i] == ']'))
 		i++;
-	return place_ends(w, i);
+	return place_ends(w, i) ? i : 0;
 }
 
-/* Whether the value is a piece of something larger that is broken: "key": before it, more members behind it. */
-static bool is_debris(const struct walk *w, struct candidate *c)
+/* Whether a closing bracket too many has one meaning: only where it cannot have closed an inner object too early, and
+ * where no opening one can be missing instead. */
+static bool may_have_surplus(const char *json, size_t n)
 {
-	size_t len, b = trim_end(w->s, c->off);
-	if (b && w->s[b - 1] == ':') {
-		b = trim_end(w->s, b - 1);
-		if (b && (w->s[b - 1] == '"' || w->s[b - 1] == '\''))
-			return true;
-	}
-	size_t a = repair_skip(w->s, w->n, c->end, NULL);
+	size_t k = skip_space(json, n, 1);
+	if (*json == '[')
+		return k < n && json[k] == '{';
+	return !memchr(json + 1, '{', n - 1);
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+/* Before the value: "key": or the end of another value and a comma, or something glued to it. */
+static bool debris_before(const struct walk *w, const struct candidate *c)
+{
+	size_t b = trim_end(w->s, c->off);
+	char glued = c->off ? w->s[c->off - 1] : ' ';
+	if ((glued == '"' || glued == '\'') && (c->end >= w->n || w->s[c->end] != glued))
+		return true;
+	if (glued == ']' || glued == '}' || (is_alnum(glued) && c->off != w->place))
+		return !w->count || w->found[w->count - 1].end != c->off;
+	if (!b || (w->s[b - 1] != ':' && w->s[b - 1] != ','))
+		return false;
+	bool comma = w->s[b - 1] == ',';
+	b = trim_end(w->s, b - 1);
+	if (!b)
+		return true;
+	if (comma && w->count && w->found[w->count - 1].end == b)
+		return false;
+	return w->s[b - 1] == '"' || w->s[b - 1] == '\'' ||
+	       (comma && (w->s[b - 1] == '}' || w->s[b - 1] == ']'));
+}
+
+/* Behind the value: more members, or something glued to it. */
+static bool debris_behind(const struct walk *w, const struct candidate *c)
+{
+	bool newline = false;
+	size_t len, a = repair_skip(w->s, w->n, c->end, &newline);
 	if (a >= w->n || place_ends(w, a))
 		return false;
-	if (w->s[a] == '}' || w->s[a] == ']') {
-		c->repaired = true;
-		return !surplus_closers(w, a);
-	}
+	char glued = w->s[c->end];
+	bool wrapped = c->off && w->s[c->off - 1] == glued; /* "{...}" */
+	if (is_alnum(glued) || glued == ':' || (c->empty && !is_space(glued) && !strchr(".,;)`>*{[", glued)))
+		return true;
 	bool comma = w->s[a] == ',';
 	if (comma)
 		a = repair_skip(w->s, w->n, a + 1, NULL);
 	if (a >= w->n)
 		return false;
-	if (comma && (w->s[a] == '-' || (w->s[a] >= '0' && w->s[a] <= '9') ||
-			     repair_quote(w->s, w->n, a, &len) == '"'))
+	if (repair_quote(w->s, w->n, a, &len) == '"' && (comma || (!newline && !wrapped)))
+		return true;
+	if (comma && (w->s[a] == '-' || (w->s[a] >= '0' && w->s[a] <= '9')))
 		return true;
 	return w->s[a] == ':' || repair_key(w->s, w->n, a, !comma);
+}
+
+/* Whether the value is a piece of something larger that is broken. */
+static bool is_debris(const struct walk *w, struct candidate *c)
+{
+	size_t a = repair_skip(w->s, w->n, c->end, NULL);
+	if (a < w->n && (w->s[a] == '}' || w->s[a] == ']') && !place_ends(w, a)) {
+		size_t end = surplus_closers(w, a);
+		if (c->repaired || !end || !may_have_surplus(w->texts.p + c->pos, c->len) ||
+			(c->object && memchr(w->s + a, ']', end - a)))
+			return true;
+		c->repaired = c->surplus = true;
+		c->end = end;
+	} else if (debris_behind(w, c)) {
+		return true;
+	}
+	return debris_before(w, c);
 }
 
 /* Could the bracket at i, in prose, be meant as JSON? [1] and {name} are not: citations, templates, formulas. */
@@ -197,22 +255,29 @@ static bool is_schema(const char *s, size_t n)
 	return m[0].type || m[3].type || (m[1].type == JSON_OBJECT && m[2].type == JSON_STRING);
 }
 
-/* A value in the middle of a sentence that only mentions it: "callback {}", a citation "[1]". */
+/* Numbers and nothing else: what prose and formulas put in brackets. */
+static bool only_numbers(const char *json, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		if (!strchr("0123456789+-.eE,[] \t\r\n", json[k]) || !json[k])
+			return false;
+	return true;
+}
+
+/* A value in the middle of a sentence that only mentions it: "callback {}", a citation [1], the interval [0, 1]. */
 static bool is_mention(const struct walk *w, const struct candidate *c)
 {
 	const char *json = w->texts.p + c->pos;
-	size_t b = c->off, k = 1;
-	if (c->rank > RANK_PROSE)
+	size_t b = c->off;
+	if (c->rank > RANK_PROSE || !(c->empty || only_numbers(json, c->len)))
 		return false;
-	while (k < c->len && json[k] >= '0' && json[k] <= '9')
-		k++;
-	if (*json == '[' && k > 1 && k + 1 == c->len && (c->off || c->end < trim_end(w->s, w->n)))
-		return true;
 	if (b > 1 && w->s[b - 1] == '(' && !is_space(w->s[b - 2]))
 		return false; /* callback({}) */
 	while (b && (w->s[b - 1] == ' ' || w->s[b - 1] == '\t'))
 		b--;
-	return c->empty && b && !strchr("\n:>}],", w->s[b - 1]);
+	if (b && !strchr("\n:>}],", w->s[b - 1]))
+		return true;
+	return !c->empty && !memchr(json, ',', c->len) && !place_ends(w, c->end);
 }
 
 static bool same_text(const struct walk *w, const struct candidate *a, const struct candidate *b)
@@ -254,6 +319,7 @@ static bool join(struct walk *w, struct candidate *c)
 		return true;
 	}
 	if (c->object && last->object && (newline || comma)) {
+		last->broken = c->surplus; /* the tail of a list whose head closed too early */
 		add_line(w, last, c);
 		return true;
 	}
@@ -265,7 +331,7 @@ static bool join(struct walk *w, struct candidate *c)
 	return false;
 }
 
-static void accept_value(struct walk *w, struct candidate *c)
+static void classify(const struct walk *w, struct candidate *c)
 {
 	const char *json = w->texts.p + c->pos;
 	size_t first = skip_space(json, c->len, 1);
@@ -273,9 +339,6 @@ static void accept_value(struct walk *w, struct candidate *c)
 	c->empty = first < c->len && (json[first] == '}' || json[first] == ']');
 	if (c->rank > RANK_ASIDE && is_schema(json, c->len))
 		c->rank = RANK_ASIDE;
-	w->i = c->end;
-	if (!is_mention(w, c) && !join(w, c) && w->count < CANDIDATES_MAX)
-		w->found[w->count++] = *c;
 }
 
 /* Read the value at i, strictly or with repairs. */
@@ -300,14 +363,19 @@ static enum repair_result try_value(struct walk *w, bool strict)
 	c.end = w->i + used;
 	if (w->texts.over || (r == REPAIR_DONE && bold && !place_ends(w, c.end)))
 		r = REPAIR_GARBLED;
-	if (r == REPAIR_DONE && is_debris(w, &c))
-		r = REPAIR_GARBLED;
+	if (r == REPAIR_DONE) {
+		c.len = w->texts.len - c.pos;
+		classify(w, &c);
+		if (is_debris(w, &c))
+			r = REPAIR_GARBLED;
+	}
 	if (r != REPAIR_DONE) {
 		w->texts.len = mark;
 		return r;
 	}
-	c.len = w->texts.len - c.pos;
-	accept_value(w, &c);
+	w->i = c.end;
+	if (!is_mention(w, &c) && !join(w, &c) && w->count < CANDIDATES_MAX)
+		w->found[w->count++] = c;
 	return r;
 }
 
@@ -344,6 +412,7 @@ static bool at_bracket(struct walk *w)
 	if (!weak)
 		return after_damage(w, r);
 	w->i++;
+	w->open++;
 	return ++w->failures < FAILURES_MAX;
 }
 
@@ -365,9 +434,13 @@ static void walk(struct walk *w)
 				return;
 		} else if ((starts(w, w->i, "```") || starts(w, w->i, "~~~")) &&
 			   !(w->only_fences && w->i && w->s[w->i - 1] != '\n')) {
-			at_fence(w);
+			if (!at_fence(w))
+				return;
 		} else if (w->s[w->i] == '<') {
 			at_tag(w);
+		} else if ((w->s[w->i] == '}' || w->s[w->i] == ']') && w->open-- == 0) {
+			if (!after_damage(w, REPAIR_GARBLED)) /* the end of a value whose start is missing */
+				return;
 		} else {
 			w->i++;
 		}
@@ -378,7 +451,7 @@ static void walk(struct walk *w)
 
 static enum rank final_rank(const struct walk *w, const struct candidate *c)
 {
-	if (c->rank >= RANK_FENCE && !place_ends(w, c->end) && !surplus_closers(w, c->end))
+	if (c->rank >= RANK_FENCE && !place_ends(w, c->end))
 		return RANK_PROSE; /* more text in its fence */
 	return c->rank;
 }
@@ -422,7 +495,7 @@ static const struct candidate *choose(const struct walk *w, bool prefer_array)
 			best = &w->found[k];
 		}
 	}
-	if (!best || (w->damaged && final_rank(w, best) < RANK_FENCE))
+	if (!best || best->broken || (w->damaged && final_rank(w, best) < RANK_FENCE))
 		return NULL;
 	if (best->ambiguous)
 		for (size_t k = 0; k < w->count; k++)
@@ -522,11 +595,9 @@ static bool whole_scalar(const char *s, size_t n, struct buf *json)
 {
 	size_t mark = json->len;
 	if (repair_scalar(s, n, json) == REPAIR_DONE) {
-		for (size_t k = mark; k < json->len; k++) {
-			unsigned char c = (unsigned char)json->p[k];
-			if (c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
+		for (size_t k = mark; k < json->len; k++)
+			if ((unsigned char)json->p[k] >= 0x80 || is_alnum(json->p[k]))
 				return true;
-		}
 	}
 	json->len = mark;
 	return false;

@@ -17,6 +17,7 @@
 
 #define BARE_MAX 512   /* bytes of an unquoted value */
 #define NUMBER_MAX 64  /* bytes of a number that is spelt strangely */
+#define CLOSERS_MAX 64 /* bytes looked at behind a wrong closing bracket */
 #define PAREN_MAX 4096 /* bytes of a value in parentheses */
 
 static enum repair_result value(struct reader *r, enum place place);
@@ -203,14 +204,21 @@ static size_t ellipsis(const struct reader *r)
 	return at(r->s, r->n, r->i, "\xe2\x80\xa6") ? 3 : 0;
 }
 
-/* Closes with the right bracket, or with the wrong one where only the kind is wrong. */
+/* Closes with the right bracket, or with the wrong one where only closing ones follow: elsewhere it may be another one
+ * that is missing. */
 static bool closes(struct reader *r, char right)
 {
 	char c = r->s[r->i];
-	if (c != right && (right == ')' || (c != ']' && c != '}')))
-		return false;
-	if (c != right)
+	if (c != right) {
+		size_t k = r->i + 1, end = r->n - k > CLOSERS_MAX ? k + CLOSERS_MAX : r->n;
+		if (right == ')' || (c != ']' && c != '}'))
+			return false;
+		while (k < end && strchr("]} \t\r\n", r->s[k]) && r->s[k])
+			k++;
+		if (k < r->n && !at(r->s, r->n, k, "```"))
+			return false;
 		r->bold = true;
+	}
 	r->i++;
 	return true;
 }

@@ -42,7 +42,8 @@ size_t repair_skip(const char *s, size_t n, size_t i, bool *newline)
 			if (newline && s[i] == '\n')
 				*newline = true;
 			i += len;
-		} else if (s[i] == '#' || at(s, n, i, "//") || at(s, n, i, "/*")) {
+		} else if (at(s, n, i, "//") || at(s, n, i, "/*") ||
+			   (s[i] == '#' && i && space_len(s, n, i - 1))) {
 			i = comment_end(s, n, i);
 		} else {
 			break;
@@ -169,7 +170,7 @@ static bool in_prose(const struct reader *r, const struct text *t, size_t i, boo
 	if (k == t->open)
 		return false;
 	char c = r->s[k - 1];
-	if (c == ',' && odd && k == i)
+	if (c == ',' && odd && k == i && k - 1 > t->open && is_word(r->s[k - 2]))
 		return true; /* "so-called," */
 	return !strchr(",:{[", c);
 }
