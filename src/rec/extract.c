@@ -4,67 +4,12 @@
  * on behind it, so nothing inside a value (a fence in a string, an array in a broken object) is ever taken for one.
  * Of several values the best place wins, and the first of equal places: what models add after the answer is comments on
  * it. A broken value in a place that counts ends the search: what stands behind it may be a part of it. */
-#include "rec/answer.h"
-#include "rec/repair.h"
+#include "rec/extract.h"
 
-#include <string.h>
 #include <strings.h>
 
-#define CANDIDATES_MAX 64 /* values looked at in one text */
-#define FAILURES_MAX 32   /* prose brackets that looked like a value: each may cost a scan of the rest */
-#define LABEL_MAX 24      /* bytes of a fence label or a tag name */
-
-/* How much a place says that the answer stands there. */
-enum rank { RANK_ASIDE, RANK_PROSE, RANK_FENCE, RANK_ANSWER };
-
-struct candidate {
-	size_t off, end; /* in the text */
-	size_t pos, len; /* its JSON in `texts`, with a '[' in front for lists of lines */
-	enum rank rank;
-	bool object, empty, repaired;
-	bool ambiguous; /* stands beside one that contradicts it */
-	bool surplus, broken;
-	unsigned lines; /* objects on lines of their own, joined to an array */
-};
-
-struct walk {
-	const char *s;
-	size_t n, i;
-	struct buf texts;
-	struct candidate found[CANDIDATES_MAX];
-	size_t count, failures;
-	long open;      /* brackets of prose not closed yet */
-	enum rank base; /* of the place that starts at i */
-	size_t place;   /* where that place starts; n when none does */
-	bool aside;     /* between <thinking> and its end */
-	bool damaged, only_fences;
-	size_t damage; /* where the broken value starts */
-};
-
-static size_t trim_end(const char *s, size_t n)
-{
-	while (n && strchr(" \t\r\n", s[n - 1]) && s[n - 1])
-		n--;
-	return n;
-}
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static size_t skip_space(const char *s, size_t n, size_t i)
-{
-	while (i < n && is_space(s[i]))
-		i++;
-	return i;
-}
-
-static bool starts(const struct walk *w, size_t i, const char *what)
-{
-	size_t len = strlen(what);
-	return i <= w->n && w->n - i >= len && !memcmp(w->s + i, what, len);
-}
+#define FAILURES_MAX 32 /* prose brackets that looked like a value: each may cost a scan of the rest */
+#define LABEL_MAX 24    /* bytes of a fence label or a tag name */
 
 /* ---- places ---- */
 
@@ -133,8 +78,7 @@ static void at_tag(struct walk *w)
 	w->i = end + 1;
 }
 
-/* Does a place end at i: the text, a fence or a tag? */
-static bool place_ends(const struct walk *w, size_t i)
+bool extract_place_ends(const struct walk *w, size_t i)
 {
 	i = skip_space(w->s, w->n, i);
 	return i >= w->n || starts(w, i, "```") || starts(w, i, "~~~") || starts(w, i, "</");
@@ -148,7 +92,7 @@ static size_t surplus_closers(const struct walk *w, size_t i)
 {
 	while (i < w->n && (is_space(w->s[i]) || w->s[i] == '}' || w->s[i] == ']'))
 		i++;
-	return place_ends(w, i) ? i : 0;
+	return extract_place_ends(w, i) ? i : 0;
 }
 
 /* Whether a closing bracket too many has one meaning: only where it cannot have closed an inner object too early, and
@@ -159,11 +103,6 @@ static bool may_have_surplus(const char *json, size_t n)
 	if (*json == '[')
 		return k < n && json[k] == '{';
 	return !memchr(json + 1, '{', n - 1);
-}
-
-static bool is_alnum(char c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
 /* Before the value: "key": or the end of another value and a comma, or something glued to it. */
@@ -192,7 +131,7 @@ static bool debris_behind(const struct walk *w, const struct candidate *c)
 {
 	bool newline = false;
 	size_t len, a = repair_skip(w->s, w->n, c->end, &newline);
-	if (a >= w->n || place_ends(w, a))
+	if (a >= w->n || extract_place_ends(w, a))
 		return false;
 	char glued = w->s[c->end];
 	bool wrapped = c->off && w->s[c->off - 1] == glued; /* "{...}" */
@@ -214,7 +153,7 @@ static bool debris_behind(const struct walk *w, const struct candidate *c)
 static bool is_debris(const struct walk *w, struct candidate *c)
 {
 	size_t a = repair_skip(w->s, w->n, c->end, NULL);
-	if (a < w->n && (w->s[a] == '}' || w->s[a] == ']') && !place_ends(w, a)) {
+	if (a < w->n && (w->s[a] == '}' || w->s[a] == ']') && !extract_place_ends(w, a)) {
 		size_t end = surplus_closers(w, a);
 		if (c->repaired || !end || !may_have_surplus(w->texts.p + c->pos, c->len) ||
 			(c->object && memchr(w->s + a, ']', end - a)))
@@ -239,8 +178,7 @@ static bool meant(const struct walk *w, size_t i)
 		       (w->s[k] == '\\' && starts(w, k, "\\\""));
 	if (w->s[k] == '{')
 		k = repair_skip(w->s, w->n, k + 1, NULL);
-	return k < w->n &&
-	       (w->s[k] == '"' || w->s[k] == '\\' || q == 'D' || repair_key(w->s, w->n, k, false));
+	return k < w->n && (q || strchr("\"\\,", w->s[k]) || repair_key(w->s, w->n, k, false));
 }
 
 /* ---- candidates ---- */
@@ -277,7 +215,7 @@ static bool is_mention(const struct walk *w, const struct candidate *c)
 		b--;
 	if (b && !strchr("\n:>}],", w->s[b - 1]))
 		return true;
-	return !c->empty && !memchr(json, ',', c->len) && !place_ends(w, c->end);
+	return !c->empty && !memchr(json, ',', c->len) && !extract_place_ends(w, c->end);
 }
 
 static bool same_text(const struct walk *w, const struct candidate *a, const struct candidate *b)
@@ -361,7 +299,7 @@ static enum repair_result try_value(struct walk *w, bool strict)
 		c.repaired = true;
 	}
 	c.end = w->i + used;
-	if (w->texts.over || (r == REPAIR_DONE && bold && !place_ends(w, c.end)))
+	if (w->texts.over || (r == REPAIR_DONE && bold && !extract_place_ends(w, c.end)))
 		r = REPAIR_GARBLED;
 	if (r == REPAIR_DONE) {
 		c.len = w->texts.len - c.pos;
@@ -424,7 +362,7 @@ static bool opens(const struct walk *w, size_t i)
 	       (c == '(' && i == w->place && (w->base >= RANK_FENCE || w->s[w->n - 1] == ')'));
 }
 
-static void walk(struct walk *w)
+void extract_walk(struct walk *w)
 {
 	w->base = RANK_PROSE;
 	w->place = repair_skip(w->s, w->n, 0, NULL);
@@ -445,201 +383,4 @@ static void walk(struct walk *w)
 			w->i++;
 		}
 	}
-}
-
-/* ---- the choice ---- */
-
-static enum rank final_rank(const struct walk *w, const struct candidate *c)
-{
-	if (c->rank >= RANK_FENCE && !place_ends(w, c->end))
-		return RANK_PROSE; /* more text in its fence */
-	return c->rank;
-}
-
-/* Is there an array of objects at the start of the JSON (want_start), or somewhere in it? A hint, not a proof. */
-static bool holds_list(const char *json, size_t n, bool want_start)
-{
-	for (size_t k = 0; k < n; k++) {
-		if (json[k] == '[') {
-			size_t m = skip_space(json, n, k + 1);
-			if (m < n && json[m] == '{')
-				return true;
-		}
-		if (want_start)
-			break;
-	}
-	return false;
-}
-
-static int score(const struct walk *w, const struct candidate *c, bool prefer_array)
-{
-	int rank = (int)final_rank(w, c), list = 0;
-	const char *json = w->texts.p + c->pos;
-	if (prefer_array && rank > RANK_ASIDE) {
-		if (c->lines || holds_list(json, c->len, true))
-			list = 2;
-		else if (holds_list(json, c->len, false))
-			list = 1;
-	}
-	return (list * 8 + rank) * 2 + !c->empty;
-}
-
-static const struct candidate *choose(const struct walk *w, bool prefer_array)
-{
-	const struct candidate *best = NULL;
-	int top = -1;
-	for (size_t k = 0; k < w->count; k++) {
-		int points = score(w, &w->found[k], prefer_array);
-		if (points > top) {
-			top = points;
-			best = &w->found[k];
-		}
-	}
-	if (!best || best->broken || (w->damaged && final_rank(w, best) < RANK_FENCE))
-		return NULL;
-	if (best->ambiguous)
-		for (size_t k = 0; k < w->count; k++)
-			if (&w->found[k] != best && w->found[k].ambiguous &&
-				score(w, &w->found[k], prefer_array) == top)
-				return NULL;
-	return best;
-}
-
-/* ---- what is left of a cut-off answer ---- */
-
-/* The first "[{" of the broken value, strings left out. */
-static size_t find_list(const struct walk *w, size_t i)
-{
-	for (bool string = false; i < w->n; i++) {
-		if (w->s[i] == '"')
-			string = !string;
-		else if (w->s[i] == '\\')
-			i++;
-		else if (w->s[i] == '[' && !string) {
-			size_t k = skip_space(w->s, w->n, i + 1);
-			if (k < w->n && w->s[k] == '{')
-				return k;
-		}
-	}
-	return w->n;
-}
-
-/* The whole objects from i on, separated by commas or line ends. Returns how many. */
-static size_t whole_objects(const struct walk *w, size_t i, struct buf *json)
-{
-	size_t count = 0;
-	while (i < w->n && w->s[i] == '{') {
-		size_t used = 0, mark = json->len;
-		bool bold = false;
-		if (count)
-			buf_char(json, ',');
-		if (json_scan_prefix(w->s + i, w->n - i, &used, NULL, NULL) == 1) {
-			buf_add(json, w->s + i, used);
-		} else if (repair_container(w->s + i, w->n - i, json, &used, &bold) != REPAIR_DONE || bold) {
-			json->len = mark;
-			break;
-		}
-		count++;
-		i = skip_space(w->s, w->n, i + used);
-		if (i < w->n && w->s[i] == ',')
-			i = skip_space(w->s, w->n, i + 1);
-	}
-	return count;
-}
-
-static enum answer_how salvage(const struct walk *w, struct buf *json)
-{
-	size_t mark = json->len, from;
-	const struct candidate *last = w->count ? &w->found[w->count - 1] : NULL;
-	if (last && last->object && skip_space(w->s, w->n, last->end) == w->damage) {
-		buf_char(json, '[');
-		buf_add(json, w->texts.p + last->pos, last->len);
-		buf_char(json, ']');
-		return json->over ? ANSWER_NONE : ANSWER_TRUNCATED;
-	}
-	from = find_list(w, w->damage);
-	buf_char(json, '[');
-	if (from < w->n && whole_objects(w, from, json) && buf_char(json, ']') && !json->over)
-		return ANSWER_TRUNCATED;
-	json->len = mark;
-	return ANSWER_NONE;
-}
-
-/* ---- whole texts ---- */
-
-/* A document that was quoted once too often, without the outer quotes: {\"a\": 1}. */
-static bool unescape_whole(const char *s, size_t n, struct buf *json)
-{
-	size_t mark = json->len, k = 1;
-	while (k < n && (is_space(s[k]) || s[k] == '{' || s[k] == '['))
-		k++;
-	if ((*s != '{' && *s != '[') || k + 1 >= n || s[k] != '\\' || s[k + 1] != '"')
-		return false;
-	for (k = 0; k < n; k++) {
-		const char *p = s[k] == '\\' && k + 1 < n ? strchr("\"\\/nrt", s[k + 1]) : NULL;
-		if (p && *p) {
-			buf_char(json, *p == 'n' ? '\n' : *p == 'r' ? '\r' : *p == 't' ? '\t' : *p);
-			k++;
-		} else {
-			buf_char(json, s[k]);
-		}
-	}
-	if (!json->over && json_scan(json->p + mark, json->len - mark, NULL, NULL) == 0)
-		return true;
-	json->len = mark;
-	return false;
-}
-
-/* A scalar that fills the text: 'yes', True, f(2);. One without a letter or digit says nothing. */
-static bool whole_scalar(const char *s, size_t n, struct buf *json)
-{
-	size_t mark = json->len;
-	if (repair_scalar(s, n, json) == REPAIR_DONE) {
-		for (size_t k = mark; k < json->len; k++)
-			if ((unsigned char)json->p[k] >= 0x80 || is_alnum(json->p[k]))
-				return true;
-	}
-	json->len = mark;
-	return false;
-}
-
-static enum answer_how give(const struct walk *w, const struct candidate *c, struct buf *json)
-{
-	size_t mark = json->len;
-	if (c->lines)
-		buf_char(json, '[');
-	buf_add(json, w->texts.p + c->pos, c->len);
-	if (c->lines)
-		buf_char(json, ']');
-	if (json->over) {
-		json->len = mark;
-		return ANSWER_NONE;
-	}
-	return c->repaired ? ANSWER_REPAIRED : ANSWER_FOUND;
-}
-
-enum answer_how answer_json(const char *text, size_t n, bool prefer_array, struct buf *json)
-{
-	size_t bom = n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
-	size_t from = skip_space(text, n, bom);
-	struct walk w = {
-		.s = text + from, .n = trim_end(text + from, n - from), .texts = BUF_INIT(BUF_MAX_LINE)
-	};
-	if (!w.n || w.n > BUF_MAX_ANSWER)
-		return ANSWER_NONE;
-	if (json_scan(w.s, w.n, NULL, NULL) == 0)
-		return buf_add(json, w.s, w.n) ? ANSWER_STRICT : ANSWER_NONE;
-	if (unescape_whole(w.s, w.n, json))
-		return ANSWER_REPAIRED;
-	walk(&w);
-	const struct candidate *best = choose(&w, prefer_array);
-	enum answer_how how = ANSWER_NONE;
-	if (best)
-		how = give(&w, best, json);
-	else if (w.damaged && prefer_array)
-		how = salvage(&w, json);
-	else if (!w.damaged && !w.count && whole_scalar(w.s, w.n, json))
-		how = ANSWER_REPAIRED;
-	buf_release(&w.texts);
-	return how;
 }
