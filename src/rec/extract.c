@@ -38,7 +38,8 @@ static bool at_fence(struct walk *w)
 	static const char *const data[] = { "json", "jsonc", "json5", "ndjson", "jsonl", NULL };
 	static const char *const plain[] = { "", "text", "txt", "plaintext", "markdown", "md", "output",
 		NULL };
-	while (w->i < w->n && w->s[w->i] == w->s[w->place])
+	char mark = w->s[w->i];
+	while (w->i < w->n && w->s[w->i] == mark)
 		w->i++;
 	size_t len = label_len(w, w->i);
 	const char *label = w->s + w->i;
