@@ -17,8 +17,8 @@
 #define POLL_MS 250
 #define POLL_CHEAP_MS 50
 #define CHEAP_BELOW_MS 200 /* a stream that lets a shard be read more often than that is local */
-#define BACKOFF_MIN_MS 1000
-#define BACKOFF_MAX_MS 10000
+#define BACKOFF_MS 1000
+#define BACKOFF_TIMES 10
 /* The service's clock is known to a second or two; what was there at the start must not count as later. */
 #define TIP_MARGIN_MS 2000
 
@@ -50,11 +50,11 @@ bool follow_bounded(const struct follow *f)
 	return f->c.end_at_tip || f->c.until.kind == WHEN_TIME;
 }
 
-int64_t follow_backoff_ms(unsigned fails)
+int64_t follow_backoff_ms(const struct follow *f, unsigned fails)
 {
-	int64_t top = (int64_t)BACKOFF_MIN_MS << (fails < 5 ? fails : 5);
-	top = top > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : top;
-	return BACKOFF_MIN_MS + (int64_t)(random_unit() * (double)(top - BACKOFF_MIN_MS));
+	int64_t least = f->c.backoff_ms, top = least << (fails < 4 ? fails : 4);
+	top = top > least * BACKOFF_TIMES ? least * BACKOFF_TIMES : top;
+	return least + (int64_t)(random_unit() * (double)(top - least));
 }
 
 static void init_sync(struct follow *f)
@@ -98,6 +98,8 @@ struct follow *follow_open(const struct follow_conf *c, struct err *e)
 		f->c.threads = 4;
 	if (c->idle_mark_ms <= 0)
 		f->c.idle_mark_ms = 1000;
+	if (!c->backoff_ms)
+		f->c.backoff_ms = BACKOFF_MS;
 	if (!c->failover_ms)
 		f->c.failover_ms = LEASE_FAILOVER_MS;
 	f->start_ms = stream_now_ms(c->stream);
@@ -120,7 +122,7 @@ static void run_pass(struct follow *f)
 		f->pass_due_ms = clock_mono_ms() + (f->waiting ? f->c.failover_ms / 3 : PASS_MS);
 	} else if (e.cls == ERR_UNAVAILABLE) {
 		log_outage("list of shards", false, &e);
-		f->pass_due_ms = clock_mono_ms() + follow_backoff_ms(++f->pass_fails);
+		f->pass_due_ms = clock_mono_ms() + follow_backoff_ms(f, ++f->pass_fails);
 	} else if (e.cls != ERR_STOPPED) {
 		follow_fail(f, &e);
 	}

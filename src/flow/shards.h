@@ -22,6 +22,7 @@ struct follow_conf {
 	unsigned threads;     /* readers */
 	int64_t idle_mark_ms; /* call on_idle when nothing came for so long */
 	int64_t grace_ms;     /* of follow_drain */
+	int64_t backoff_ms;   /* least pause after a failure; 0: 1 s */
 	int64_t failover_ms;  /* a lease not renewed for so long has run out; 0: LEASE_FAILOVER_MS */
 	/* One record; return 0 to go on, 1 to end cleanly (count reached), -1 with e to fail. shard_id: the same pointer for
 	 * every record of a shard. */

@@ -48,7 +48,7 @@ struct follow {
 	struct follow_conf c;
 	pthread_mutex_t mu, out_mu;
 	pthread_cond_t cond;
-	bool leader; /* one reader waits for the next due time, the others for a signal */
+	int64_t watch_ms; /* monotonic: until when a reader waits for a due time; 0 none does */
 	struct fshard **v;
 	size_t n, cap;
 	atomic_bool stop;
@@ -74,7 +74,7 @@ struct follow {
 void follow_fail(struct follow *f, const struct err *e);
 void follow_wake(struct follow *f);
 bool follow_ending(const struct follow *f); /* stop, from inside or by a signal */
-int64_t follow_backoff_ms(unsigned fails);
+int64_t follow_backoff_ms(const struct follow *f, unsigned fails);
 bool follow_bounded(const struct follow *f); /* ends by itself: -e, --until */
 
 /* shards_list.c; mu held, but for follow_pass */

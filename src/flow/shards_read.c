@@ -30,10 +30,13 @@ static struct fshard *first_due(const struct follow *f, int64_t *due)
 	return best;
 }
 
+/* mu held. One reader waits for the next due time, the others for a signal; one that knows of an earlier due time than
+ * the waiting one waits for that instead. */
 static void wait_for_work(struct follow *f, int64_t ms)
 {
+	int64_t until = clock_mono_ms() + ms;
 	struct timespec t;
-	if (f->leader) {
+	if (f->watch_ms && f->watch_ms <= until) {
 		pthread_cond_wait(&f->cond, &f->mu);
 		return;
 	}
@@ -44,9 +47,10 @@ static void wait_for_work(struct follow *f, int64_t ms)
 		t.tv_sec++;
 		t.tv_nsec -= 1000000000;
 	}
-	f->leader = true;
+	f->watch_ms = until;
 	pthread_cond_timedwait(&f->cond, &f->mu, &t);
-	f->leader = false;
+	if (f->watch_ms == until)
+		f->watch_ms = 0;
 }
 
 /* mu held. */
@@ -81,7 +85,7 @@ static void read_failed(struct follow *f, struct fshard *s, const struct err *e)
 	else
 		outage(f, s, true, e);
 	s->state = FS_READY;
-	s->due_ms = clock_mono_ms() + follow_backoff_ms(s->fails);
+	s->due_ms = clock_mono_ms() + follow_backoff_ms(f, s->fails);
 	pthread_mutex_unlock(&f->mu);
 }
 
