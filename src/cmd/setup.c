@@ -109,8 +109,13 @@ static int make_ttl(struct ctx *c, struct table *t, const struct table_info *inf
 		return 0;
 	if (o.dry_run)
 		return say(c, "table", t->name, "time to live would be switched on", e);
-	if (table_enable_ttl(t, "ttl", e))
-		return -1;
+	if (table_enable_ttl(t, "ttl", e)) {
+		/* Time to live only sweeps up; whether an entry is fresh is judged when it is read. */
+		if (strcmp(e->code, "UnknownOperationException") != 0)
+			return -1;
+		err_clear(e);
+		return say(c, "table", t->name, "time to live is not supported here", e);
+	}
 	return say(c, "table", t->name, "time to live on ttl switched on", e);
 }
 
