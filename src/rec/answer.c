@@ -198,7 +198,7 @@ static cJSON *answer_tree(const char *text, size_t n, enum answer_how *how)
 	*how = answer_json(text, n, true, &json);
 	if (*how != ANSWER_NONE && json_scan(json.p, json.len, &type, NULL) == 0 && type == JSON_STRING &&
 		json_unescape(&inner, json.p, json.len, NULL)) {
-		json.len = 0;
+		buf_reset(&json);
 		*how = answer_json(inner.p ? inner.p : "", inner.len, true, &json);
 		if (*how == ANSWER_STRICT || *how == ANSWER_FOUND)
 			*how = ANSWER_REPAIRED;

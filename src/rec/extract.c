@@ -121,7 +121,7 @@ static bool debris_before(const struct walk *w, const struct candidate *c)
 	b = trim_end(w->s, b - 1);
 	if (!b)
 		return true;
-	if (comma && w->count && w->found[w->count - 1].end == b)
+	if (comma && ((w->count && w->found[w->count - 1].end == b) || w->closed == b))
 		return false;
 	return w->s[b - 1] == '"' || w->s[b - 1] == '\'' ||
 	       (comma && (w->s[b - 1] == '}' || w->s[b - 1] == ']'));
@@ -231,7 +231,7 @@ static void add_line(struct walk *w, struct candidate *last, const struct candid
 	*end = ',';
 	memmove(end + 1, w->texts.p + c->pos, c->len);
 	last->len += c->len + 1;
-	w->texts.len = last->pos + last->len;
+	repair_undo(&w->texts, last->pos + last->len);
 	last->end = c->end;
 	last->lines++;
 	last->repaired = true;
@@ -309,7 +309,7 @@ static enum repair_result try_value(struct walk *w, bool strict)
 			r = REPAIR_GARBLED;
 	}
 	if (r != REPAIR_DONE) {
-		w->texts.len = mark;
+		repair_undo(&w->texts, mark);
 		return r;
 	}
 	w->i = c.end;
@@ -355,6 +355,16 @@ static bool at_bracket(struct walk *w)
 	return ++w->failures < FAILURES_MAX;
 }
 
+/* A closing bracket of prose; one too many is the end of a value whose start is missing. */
+static bool at_closer(struct walk *w)
+{
+	if (w->open == 0)
+		return after_damage(w, REPAIR_GARBLED);
+	w->open--;
+	w->closed = ++w->i;
+	return true;
+}
+
 /* A tuple counts only where it fills its place. */
 static bool opens(const struct walk *w, size_t i)
 {
@@ -377,8 +387,8 @@ void extract_walk(struct walk *w)
 				return;
 		} else if (w->s[w->i] == '<') {
 			at_tag(w);
-		} else if ((w->s[w->i] == '}' || w->s[w->i] == ']') && w->open-- == 0) {
-			if (!after_damage(w, REPAIR_GARBLED)) /* the end of a value whose start is missing */
+		} else if (w->s[w->i] == '}' || w->s[w->i] == ']') {
+			if (!at_closer(w))
 				return;
 		} else {
 			w->i++;

@@ -27,7 +27,8 @@ struct walk {
 	struct buf texts;
 	struct candidate found[CANDIDATES_MAX];
 	size_t count, failures;
-	long open;      /* brackets of prose not closed yet */
+	size_t open;    /* brackets of prose not closed yet */
+	size_t closed;  /* behind the last one that was closed */
 	enum rank base; /* of the place that starts at i */
 	size_t place;   /* where that place starts; n when none does */
 	bool aside;     /* between <thinking> and its end */

@@ -89,7 +89,7 @@ static size_t whole_objects(const struct walk *w, size_t i, struct buf *json)
 		if (json_scan_prefix(w->s + i, w->n - i, &used, NULL, NULL) == 1) {
 			buf_add(json, w->s + i, used);
 		} else if (repair_container(w->s + i, w->n - i, json, &used, &bold) != REPAIR_DONE || bold) {
-			json->len = mark;
+			repair_undo(json, mark);
 			break;
 		}
 		count++;
@@ -114,7 +114,7 @@ static enum answer_how salvage(const struct walk *w, struct buf *json)
 	buf_char(json, '[');
 	if (from < w->n && whole_objects(w, from, json) && buf_char(json, ']') && !json->over)
 		return ANSWER_TRUNCATED;
-	json->len = mark;
+	repair_undo(json, mark);
 	return ANSWER_NONE;
 }
 
@@ -139,7 +139,7 @@ static bool unescape_whole(const char *s, size_t n, struct buf *json)
 	}
 	if (!json->over && json_scan(json->p + mark, json->len - mark, NULL, NULL) == 0)
 		return true;
-	json->len = mark;
+	repair_undo(json, mark);
 	return false;
 }
 
@@ -152,7 +152,7 @@ static bool whole_scalar(const char *s, size_t n, struct buf *json)
 			if ((unsigned char)json->p[k] >= 0x80 || is_alnum(json->p[k]))
 				return true;
 	}
-	json->len = mark;
+	repair_undo(json, mark);
 	return false;
 }
 
@@ -165,7 +165,7 @@ static enum answer_how give(const struct walk *w, const struct candidate *c, str
 	if (c->lines)
 		buf_char(json, ']');
 	if (json->over) {
-		json->len = mark;
+		repair_undo(json, mark);
 		return ANSWER_NONE;
 	}
 	return c->repaired ? ANSWER_REPAIRED : ANSWER_FOUND;

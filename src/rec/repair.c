@@ -270,7 +270,7 @@ static enum repair_result doubled(struct reader *r)
 {
 	if (r->out->over)
 		return REPAIR_GARBLED;
-	r->out->len--;
+	repair_undo(r->out, r->out->len - 1);
 	enum repair_result e = value(r, IN_OBJECT);
 	if (e != REPAIR_DONE)
 		return e;
@@ -394,7 +394,7 @@ static enum repair_result tuple(struct reader *r)
 		if (r->out->over || len > PAREN_MAX)
 			return REPAIR_GARBLED;
 		memmove(r->out->p + from, r->out->p + from + 1, len);
-		r->out->len = from + len;
+		repair_undo(r->out, from + len);
 	}
 	return REPAIR_DONE;
 }

@@ -34,4 +34,13 @@ size_t repair_key(const char *s, size_t n, size_t i, bool quoted_only);
 /* The kind of quotation mark at i: '"', '\'', '`', 'D' (curly double), 'S' (curly single), 0 when none; its length. */
 char repair_quote(const char *s, size_t n, size_t i, size_t *len);
 
+/* Take back what was written behind len. */
+static inline void repair_undo(struct buf *b, size_t len)
+{
+	if (len < b->len) {
+		b->len = len;
+		b->p[len] = '\0';
+	}
+}
+
 #endif

@@ -324,7 +324,7 @@ static enum repair_result string_body(struct reader *r, enum place place)
 			if (v == CLOSES) {
 				r->i += len;
 				if (t.broken) /* a line end before the closing mark is layout */
-					r->out->len = t.kept;
+					repair_undo(r->out, t.kept);
 				return REPAIR_DONE;
 			}
 		}
