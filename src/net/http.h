@@ -27,8 +27,11 @@ struct http_req {
 	bool no_proxy;   /* metadata and container endpoints */
 };
 
-struct http_timeouts { /* milliseconds, 0 = none */
-	int64_t connect, first_byte, idle, total;
+struct http_timeouts {      /* milliseconds, 0 = none; kept to within a few ms */
+	int64_t connect;    /* look-up, connection and TLS handshake */
+	int64_t first_byte; /* from the last byte of the request to the status line */
+	int64_t idle;       /* between two bytes of the body, in either direction */
+	int64_t total;      /* from the call on */
 };
 
 struct http_resp {
@@ -64,13 +67,14 @@ void http_req_release(struct http_req *req);
 const char *http_resp_header(const struct http_resp *resp, const char *name); /* lower-case name */
 void http_resp_release(struct http_resp *resp);
 
-/* Bytes of a successful (2xx) body as they come; return false to end the exchange (ERR as the callback
- * wishes, reported as code "callback"). */
+/* Bytes of a successful (2xx) body as they come; return false to end the exchange. The error is then what the
+ * callback has put into the e of http_do, else ERR_FAILED with code "callback". */
 typedef bool http_on_body(const char *p, size_t n, void *arg);
 
 /* One exchange. Returns 0 with resp filled for every HTTP status. -1 when there is no whole answer:
  * ERR_UNAVAILABLE with code "dns", "connect", "tls", "timeout-connect", "timeout-first-byte", "timeout-idle",
- * "timeout-total", "reset", "truncated"; ERR_FAILED "too-large", "bad-url", "tls-verify"; ERR_STOPPED when cut short.
+ * "timeout-total", "reset", "truncated"; ERR_FAILED "too-large", "bad-url", "tls-verify"; ERR_STOPPED when cut short;
+ * ERR_LOCAL "memory". A kept connection that turns out dead is replaced once, unless bytes came back.
  * resp->delivered is right in both cases. t NULL: the client's own. resp is initialised here.
  * cancel_on_stop: a stop signal ends the exchange (else only http_client_cancel does). */
 int http_do(struct http_client *c, const struct http_req *req, const struct http_timeouts *t,

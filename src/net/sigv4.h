@@ -33,11 +33,14 @@ struct sigv4_trace {
  *   req    method, url (the host header is made from it when there is none), headers and body are
  *          signed as they stand
  * All headers of req are signed but those that proxies may change (connection, expect, user-agent,
- * x-amzn-trace-id, transfer-encoding, ...). trace may be NULL. On error req is unchanged. */
+ * x-amzn-trace-id, transfer-encoding, ...). A request may be signed again: what an earlier signature left is
+ * replaced. trace may be NULL. On error (ERR_FAILED "bad-url", "bad-credentials", "bad-region", "too-large";
+ * ERR_INTERNAL with too many headers) req is unchanged. */
 int sigv4_sign(struct http_req *req, const struct sigv4_key *key, unsigned flags, int64_t now_s,
 	struct sigv4_trace *trace, struct err *e);
 
-/* The presigned form: the query string to use instead of the request's, with X-Amz-Signature. */
+/* The presigned form: the query string to use instead of the request's, with X-Amz-Signature. As sigv4_sign
+ * else; expires_s outside 1 to 604800 is "bad-expires". */
 int sigv4_presign(const struct http_req *req, const struct sigv4_key *key, unsigned flags, int64_t now_s,
 	unsigned expires_s, struct buf *query, struct sigv4_trace *trace, struct err *e);
 

@@ -516,6 +516,72 @@ static void test_reuse(void **state)
 	}
 }
 
+/* The idle time-out must not strike while the service thinks: that is what the first-byte time-out is for. */
+static void test_thinking_time(void **state)
+{
+	static const size_t sizes[] = { 0, 10, 70000, 5000000 };
+	const struct http_timeouts t = { .idle = 150, .first_byte = 20000 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct http_client *c = client_with(t);
+		char *body = mem_alloc(sizes[i] + 1);
+		struct http_req req;
+		struct http_resp resp;
+		struct server s;
+		struct err e = { 0 };
+		server_start(&s, (struct step[]){ ACCEPT, READ, PAUSE(300), SEND(OK), END });
+		request_to(&req, "POST", s.port, "/");
+		req.body = body;
+		req.body_len = sizes[i];
+		if (http_do(c, &req, NULL, false, NULL, NULL, &resp, &e))
+			fail_msg("body of %zu bytes: %s", sizes[i], e.msg);
+		assert_in_range(resp.first_byte_ms, 280, 300 + SLACK_MS);
+		server_stop(&s);
+		buf_release(&s.request);
+		http_resp_release(&resp);
+		http_req_release(&req);
+		http_client_free(c);
+		free(body);
+	}
+}
+
+/* The server plays a proxy: the environment sends requests there, unless client or request say not to. */
+static void test_proxy(void **state)
+{
+	struct http_client *c = http_client_new(&(struct http_conf){ .timeouts = { .total = 5000 } });
+	struct http_req req;
+	struct http_resp resp;
+	struct server s;
+	struct err e = { 0 };
+	char url[64];
+
+	(void)state;
+	server_start(&s, (struct step[]){ ACCEPT, READ, SEND(OK), END });
+	snprintf(url, sizeof url, "http://127.0.0.1:%d", s.port);
+	setenv("http_proxy", url, 1);
+	http_req_init(&req, "GET", "http://Service.invalid:8080/x");
+	assert_int_equal(http_do(c, &req, NULL, false, NULL, NULL, &resp, &e), 0);
+	http_resp_release(&resp);
+	req.no_proxy = true;
+	assert_int_equal(http_do(c, &req, NULL, false, NULL, NULL, &resp, &e), -1);
+	assert_string_equal(e.code, "dns");
+	http_resp_release(&resp);
+	req.no_proxy = false;
+	setenv("no_proxy", ".invalid", 1);
+	assert_int_equal(http_do(c, &req, NULL, false, NULL, NULL, &resp, &e), -1);
+	assert_string_equal(e.code, "dns");
+	unsetenv("http_proxy");
+	unsetenv("no_proxy");
+	server_stop(&s);
+	assert_non_null(strstr(s.request.p, "GET http://Service.invalid:8080/x HTTP/1.1\r\n"));
+	assert_non_null(strstr(s.request.p, "\r\nHost: service.invalid:8080\r\n"));
+	buf_release(&s.request);
+	http_resp_release(&resp);
+	http_req_release(&req);
+	http_client_free(c);
+}
+
 /* A server that takes nothing in: the upload stands still, which the idle time-out ends. */
 static void test_stuck_upload(void **state)
 {
@@ -685,6 +751,8 @@ int main(void)
 		cmocka_unit_test(test_on_body),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_thinking_time),
+		cmocka_unit_test(test_proxy),
 		cmocka_unit_test(test_stuck_upload),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_threads),
