@@ -108,7 +108,8 @@ static void begin(struct exchange *x)
 }
 
 /* A server may close a kept connection just as we send. libcurl notices most of these and begins anew; what
- * it misses (a reset in the midst of sending) is tried once more on a new connection, if no byte came back. */
+ * it misses (now and then, a reset in the midst of a large body) is tried once more on a new connection, if
+ * no byte came back. */
 static bool was_dead_on_arrival(struct exchange *x, CURLcode rc)
 {
 	long opened = 0;

@@ -67,7 +67,8 @@ int http_failure(const struct exchange *x, CURLcode rc, const struct url_parts *
 		return by_verdict(x, at, n, e);
 	/* What libcurl says of a header line over its own limit. */
 	if (rc == CURLE_OUT_OF_MEMORY && x->phase >= WAITING && !x->headers_done)
-		return err_set(e, ERR_FAILED, "too-large", "a header of the answer is too large: %.*s", n, at);
+		return err_set(
+			e, ERR_FAILED, "too-large", "a header of the answer is too large: %.*s", n, at);
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		return x->phase == CONNECTING
 			       ? late(e, "timeout-connect", "connection", x->limits.connect, at, n)

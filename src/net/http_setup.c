@@ -37,9 +37,8 @@ static void set_network(
 	set_long(h, CURLOPT_TCP_NODELAY, 1);
 	set_long(h, CURLOPT_TCP_KEEPALIVE, 1);
 	set_long(h, CURLOPT_BUFFERSIZE, 65536);
-	set_long(h, CURLOPT_HTTP_CONTENT_DECODING, 0);
 	set_long(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
-	/* With several addresses libcurl shares this time out among them, so that a dead one can't use it up. */
+	/* With several addresses libcurl shares this time out: a dead one can't use it up. */
 	if (t->connect)
 		set_long(h, CURLOPT_CONNECTTIMEOUT_MS, (long)t->connect);
 #if LIBCURL_VERSION_NUM >= 0x075500

@@ -1,9 +1,10 @@
-/* net_server.h - a scripted server for http_test: a thread that plays a list of steps on raw sockets. */
+/* net_server.h - for the tests of http.h: a thread that plays steps on raw sockets, and a client. */
 #ifndef RECAGENT_TESTS_NET_SERVER_H
 #define RECAGENT_TESTS_NET_SERVER_H
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "net/http.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -226,6 +227,35 @@ static void server_stop(struct server *s)
 	}
 	close(s->over[0]);
 	close(s->listener);
+}
+
+#define OK_HEAD "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+#define OK OK_HEAD "ok"
+#define SLACK_MS 1000 /* on a loaded machine; the lower bounds are exact */
+
+static struct http_client *client_with(struct http_timeouts t)
+{
+	return http_client_new(
+		&(struct http_conf){ .timeouts = t, .user_agent = "recagent-test/1", .no_proxy = true });
+}
+
+static void request_to(struct http_req *req, const char *method, int port, const char *target)
+{
+	char url[256];
+
+	snprintf(url, sizeof url, "http://127.0.0.1:%d%s", port, target);
+	http_req_init(req, method, url);
+}
+
+static int get(struct http_client *c, int port, struct http_resp *resp, struct err *e)
+{
+	struct http_req req;
+	int rc;
+
+	request_to(&req, "GET", port, "/");
+	rc = http_do(c, &req, NULL, false, NULL, NULL, resp, e);
+	http_req_release(&req);
+	return rc;
 }
 
 #endif

@@ -74,7 +74,8 @@ def make(rng):
     body = b"" if presign else bytes(rng.randrange(256) for _ in range(rng.choice([0, 0, 1, 40, 900])))
     req = {
         "method": rng.choice(["GET", "POST", "PUT", "DELETE", "HEAD"]),
-        "url": rng.choice(["http", "https"]) + "://" + rng.choice(HOSTS) + path(rng, service == "s3") + ("?" + q if q else ""),
+        "url": rng.choice(["http", "https"]) + "://" + rng.choice(HOSTS) + path(rng, service == "s3")
+               + ("?" + q if q else ""),
         "headers": [[rng.choice(HEADER_NAMES), header_value(rng)] for _ in range(rng.choice([0, 1, 3, 9]))],
         "body": base64.b64encode(body).decode(),
         "id": ID, "secret": SECRET,
@@ -83,7 +84,8 @@ def make(rng):
         "now": rng.randrange(0, 4102444800),
     }
     if rng.random() < 0.4:
-        req["token"] = base64.b64encode(bytes(rng.randrange(256) for _ in range(rng.randint(1, 200)))).decode()
+        token = bytes(rng.randrange(256) for _ in range(rng.randint(1, 200)))
+        req["token"] = base64.b64encode(token).decode()
     if presign:
         req["expires"] = rng.randint(1, 604800)
     return req
