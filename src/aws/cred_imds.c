@@ -227,8 +227,6 @@ int cred_imds(struct cred_ctx *c, struct aws_creds *out, struct err *e)
 	}
 	if (rc > 0)
 		rc = read_role(&body, out, e);
-	if (rc < 0)
-		err_prefix(e, "instance metadata: ");
 	cred_wipe_buf(&body);
 	buf_release(&path);
 	buf_release(&role);
@@ -243,8 +241,6 @@ int cred_imds_text(struct cred_ctx *c, const char *path, struct buf *out, struct
 	if (rc > 0)
 		rc = get(&m, path, out, e);
 	trim(out);
-	if (rc < 0)
-		err_prefix(e, "instance metadata: ");
 	end(&m);
 	return rc;
 }

@@ -126,7 +126,7 @@ static int fetch(struct cred_ctx *c, struct aws_creds *out, struct err *e)
 		if (rc < 0)
 			*e = why;
 		else if (rc == 0)
-			buf_printf(&tried, "%s%s: %.60s", tried.len ? "; " : "", sources[i].name, why.msg);
+			buf_printf(&tried, "%s%s: %.80s", tried.len ? "; " : "", sources[i].name, why.msg);
 	}
 	if (rc == 0)
 		rc = nothing_found(&tried, e);

@@ -393,6 +393,7 @@ static void own_rows(void **state)
 		{ "last line without newline", "[profile p]\nk=v", NULL, "k", "v", NULL },
 		{ "key in any case", "[profile p]\nKeY=v", NULL, "k", NULL, NULL },
 		{ "key is lowered", "[profile p]\nK=v", NULL, "k", "v", NULL },
+		{ "no blank, no comment", "[profile p]\nk = v;w#x\n", NULL, "k", "v;w#x", NULL },
 		{ "tab before a comment", "[profile p]\nk = v\t; c", NULL, "k", "v", NULL },
 		{ "skipped section is not judged", "[other]\nno equals\n more\n[profile p]\nk=v", NULL, "k",
 			"v", NULL },

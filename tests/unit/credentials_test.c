@@ -65,6 +65,8 @@ static const struct row rows[] = {
 	{ "container behind a false loopback",
 		"{\"AWS_CONTAINER_CREDENTIALS_FULL_URI\":\"http://127.evil.example/\"}", NULL, NULL, NULL,
 		ERR_USAGE, "loopback" },
+	{ "container on another address", "{\"AWS_CONTAINER_CREDENTIALS_FULL_URI\":\"http://10.1.2.3/c\"}",
+		NULL, NULL, NULL, ERR_USAGE, "loopback" },
 	{ "container's token with a line break",
 		"{\"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI\":\"/"
 		"c\",\"AWS_CONTAINER_AUTHORIZATION_TOKEN\":\"a\\r\\nb\"}",
