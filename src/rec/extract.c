@@ -111,9 +111,10 @@ static bool debris_before(const struct walk *w, const struct candidate *c)
 {
 	size_t b = trim_end(w->s, c->off);
 	char glued = c->off ? w->s[c->off - 1] : ' ';
+	bool named = c->off >= 4 && !strncasecmp(w->s + c->off - 4, "json", 4); /* json{...} */
 	if ((glued == '"' || glued == '\'') && (c->end >= w->n || w->s[c->end] != glued))
 		return true;
-	if (glued == ']' || glued == '}' || (is_alnum(glued) && c->off != w->place))
+	if (glued == ']' || glued == '}' || (is_alnum(glued) && c->off != w->place && !named))
 		return !w->count || w->found[w->count - 1].end != c->off;
 	if (!b || (w->s[b - 1] != ':' && w->s[b - 1] != ','))
 		return false;
@@ -337,6 +338,28 @@ static bool after_damage(struct walk *w, enum repair_result r)
 	return true;
 }
 
+/* A label in front of the answer, "[INFO] " or "[2026-01-02 10:00]", or a remark in parentheses. */
+static bool is_label(const struct walk *w, size_t i)
+{
+	size_t k = i + 1;
+	if (w->s[i] == '(')
+		return true;
+	while (k < w->n && k - i < LABEL_MAX && (is_alnum(w->s[k]) || strchr(" _:.-", w->s[k])) && w->s[k])
+		k++;
+	return w->s[i] == '[' && k < w->n && w->s[k] == ']' && k > i + 1;
+}
+
+/* Directly behind the last value: prose does not look like that. */
+static bool beside_last(const struct walk *w)
+{
+	if (!w->count)
+		return false;
+	size_t k = repair_skip(w->s, w->n, w->found[w->count - 1].end, NULL);
+	if (k < w->i && w->s[k] == ',')
+		k = repair_skip(w->s, w->n, k + 1, NULL);
+	return k == w->i;
+}
+
 static bool at_bracket(struct walk *w)
 {
 	bool place = w->i == w->place;
@@ -344,11 +367,11 @@ static bool at_bracket(struct walk *w)
 		w->i++;
 		return true;
 	}
-	bool weak = starts(w, w->i + 1, "```") || (!place && !meant(w, w->i));
+	bool weak = starts(w, w->i + 1, "```") || (!place && !meant(w, w->i) && !beside_last(w));
 	enum repair_result r = try_value(w, weak || w->only_fences);
 	if (r == REPAIR_DONE)
 		return true;
-	if (!weak)
+	if (!weak && !(place && w->base == RANK_PROSE && is_label(w, w->i)))
 		return after_damage(w, r);
 	w->i++;
 	w->open++;

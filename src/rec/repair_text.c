@@ -43,7 +43,7 @@ size_t repair_skip(const char *s, size_t n, size_t i, bool *newline)
 				*newline = true;
 			i += len;
 		} else if (at(s, n, i, "//") || at(s, n, i, "/*") ||
-			   (s[i] == '#' && i && space_len(s, n, i - 1))) {
+			   (s[i] == '#' && i && (space_len(s, n, i - 1) || strchr("{[,", s[i - 1])))) {
 			i = comment_end(s, n, i);
 		} else {
 			break;
@@ -147,6 +147,10 @@ static enum verdict judge_quote(const struct reader *r, size_t j, enum place pla
 		return CLOSES;
 	if (place == IN_ARRAY && !odd && plain_item(r->s, r->n, k))
 		return CLOSES;
+	/* the mark that closes a quoted phrase, right before the one that closes the string */
+	if (odd && k == j && repair_quote(r->s, r->n, k, &len) &&
+		judge_quote(r, k + len, place, false) == CLOSES)
+		return LITERAL;
 	return repair_quote(r->s, r->n, k, &len) ? BAD : LITERAL;
 }
 
@@ -168,7 +172,8 @@ static bool in_prose(const struct reader *r, const struct text *t, size_t i, boo
 	while (k > t->open && space_len(r->s, r->n, k - 1))
 		k--;
 	if (k == t->open)
-		return false;
+		return k == i && r->n - i > 1 &&
+		       is_word(r->s[i + 1]); /* a text that starts with a quoted phrase */
 	char c = r->s[k - 1];
 	if (c == ',' && odd && k == i && k - 1 > t->open && is_word(r->s[k - 2]))
 		return true; /* "so-called," */
