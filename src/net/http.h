@@ -72,12 +72,14 @@ void http_resp_release(struct http_resp *resp);
 typedef bool http_on_body(const char *p, size_t n, void *arg);
 
 /* One exchange. Returns 0 with resp filled for every HTTP status. -1 when there is no whole answer:
- * ERR_UNAVAILABLE with code "dns", "connect", "tls", "timeout-connect", "timeout-first-byte", "timeout-idle",
- * "timeout-total", "reset", "truncated"; ERR_FAILED "too-large", "bad-url", "tls-verify"; ERR_STOPPED when
- * cut short; ERR_LOCAL "memory". A kept connection that turns out dead before a line came back is replaced, and the
- * request sent again: a request may arrive twice.
- * resp->delivered is right in both cases. t NULL: the client's own. resp is initialised here.
- * cancel_on_stop: a stop signal ends the exchange (else only http_client_cancel does). */
+ *   ERR_UNAVAILABLE  "dns", "connect", "tls", "timeout-connect", "timeout-first-byte", "timeout-idle",
+ *                    "timeout-total", "reset", "truncated"
+ *   ERR_FAILED       "too-large", "bad-url", "tls-verify", "callback"
+ *   ERR_STOPPED      cut short by a stop or a cancel
+ *   ERR_LOCAL        "memory"
+ * A kept connection that turns out dead before a line came back is replaced and the request sent again, so a
+ * request may arrive twice. resp->delivered is right in both cases. t NULL: the client's own. resp is
+ * initialised here. cancel_on_stop: a stop signal ends the exchange (else only http_client_cancel does). */
 int http_do(struct http_client *c, const struct http_req *req, const struct http_timeouts *t,
 	bool cancel_on_stop, http_on_body *on_body, void *arg, struct http_resp *resp, struct err *e);
 

@@ -120,7 +120,7 @@ static void check_case(const char *dir)
 	struct http_req req;
 	struct err e = { 0 };
 	char method[16];
-	int64_t us;
+	int64_t us = 0;
 
 	read_suite_file(dir, "context.json", &context);
 	read_suite_file(dir, "request.txt", &text);
