@@ -189,7 +189,8 @@ static void take_items(struct answer *a, const cJSON *list, size_t count, const 
 	}
 }
 
-/* The tree of the answer. A string that is a JSON document itself was quoted once too often: it is opened once. */
+/* The tree of the answer. A string that is a JSON document itself was quoted once too often: it is
+ * opened once. */
 static cJSON *answer_tree(const char *text, size_t n, enum answer_how *how)
 {
 	struct buf json = BUF_INIT(BUF_MAX_LINE), inner = BUF_INIT(BUF_MAX_LINE);

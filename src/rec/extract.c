@@ -1,9 +1,10 @@
 /* Find the JSON value that a model meant as its answer.
  *
- * The text is walked once. Where a value may start it is read strictly, else with repairs (repair.c), and the walk goes
- * on behind it, so nothing inside a value (a fence in a string, an array in a broken object) is ever taken for one.
- * Of several values the best place wins, and the first of equal places: what models add after the answer is comments on
- * it. A broken value in a place that counts ends the search: what stands behind it may be a part of it. */
+ * The text is walked once. Where a value may start it is read strictly, else with repairs (repair.c),
+ * and the walk goes on behind it, so nothing inside a value (a fence in a string, an array in a broken
+ * object) is ever taken for one. Of several values the best place wins, and the first of equal places:
+ * what models add after the answer is comments on it. A broken value in a place that counts ends the
+ * search: what stands behind it may be a part of it. */
 #include "rec/extract.h"
 
 #include <strings.h>
@@ -31,8 +32,9 @@ static size_t label_len(const struct walk *w, size_t i)
 	return k - i;
 }
 
-/* A fence: what follows its label is a place of its own. Closing fences look the same and do no harm. False when it
- * should hold JSON and does not: the answer is broken, and nothing behind it can replace it. */
+/* A fence: what follows its label is a place of its own. Closing fences look the same and do no harm.
+ * False when it should hold JSON and does not: the answer is broken, and nothing behind it can replace
+ * it. */
 static bool at_fence(struct walk *w)
 {
 	static const char *const data[] = { "json", "jsonc", "json5", "ndjson", "jsonl", NULL };
@@ -87,8 +89,8 @@ bool extract_place_ends(const struct walk *w, size_t i)
 
 /* ---- what surrounds a value ---- */
 
-/* The end of the closing brackets from i on when only they stand there up to the end of the place: the model closed
- * too often. Else 0. */
+/* The end of the closing brackets from i on when only they stand there up to the end of the place: the
+ * model closed too often. Else 0. */
 static size_t surplus_closers(const struct walk *w, size_t i)
 {
 	while (i < w->n && (is_space(w->s[i]) || w->s[i] == '}' || w->s[i] == ']'))
@@ -96,8 +98,8 @@ static size_t surplus_closers(const struct walk *w, size_t i)
 	return extract_place_ends(w, i) ? i : 0;
 }
 
-/* Whether a closing bracket too many has one meaning: only where it cannot have closed an inner object too early, and
- * where no opening one can be missing instead. */
+/* Whether a closing bracket too many has one meaning: only where it cannot have closed an inner object
+ * too early, and where no opening one can be missing instead. */
 static bool may_have_surplus(const char *json, size_t n)
 {
 	size_t k = skip_space(json, n, 1);
@@ -168,7 +170,8 @@ static bool is_debris(const struct walk *w, struct candidate *c)
 	return debris_before(w, c);
 }
 
-/* Could the bracket at i, in prose, be meant as JSON? [1] and {name} are not: citations, templates, formulas. */
+/* Could the bracket at i, in prose, be meant as JSON? [1] and {name} are not: citations, templates,
+ * formulas. */
 static bool meant(const struct walk *w, size_t i)
 {
 	size_t len, k = repair_skip(w->s, w->n, i + 1, NULL);
@@ -204,7 +207,8 @@ static bool only_numbers(const char *json, size_t n)
 	return true;
 }
 
-/* A value in the middle of a sentence that only mentions it: "callback {}", a citation [1], the interval [0, 1]. */
+/* A value in the middle of a sentence that only mentions it: "callback {}", a citation [1], the interval
+ * [0, 1]. */
 static bool is_mention(const struct walk *w, const struct candidate *c)
 {
 	const char *json = w->texts.p + c->pos;
@@ -225,7 +229,8 @@ static bool same_text(const struct walk *w, const struct candidate *a, const str
 	return a->len == b->len && !memcmp(w->texts.p + a->pos, w->texts.p + b->pos, a->len);
 }
 
-/* Make c, the newest, one more line of last. Each text has one byte of room in front, where its comma goes. */
+/* Make c, the newest, one more line of last. Each text has one byte of room in front, where its comma
+ * goes. */
 static void add_line(struct walk *w, struct candidate *last, const struct candidate *c)
 {
 	char *end = w->texts.p + last->pos + last->len;
@@ -238,8 +243,8 @@ static void add_line(struct walk *w, struct candidate *last, const struct candid
 	last->repaired = true;
 }
 
-/* What a value directly behind the last one means. Objects on lines are a list (NDJSON); an empty value or the same
- * again is nothing; else the two contradict each other. True when c is used up by that. */
+/* What a value directly behind the last one means. Objects on lines are a list (NDJSON); an empty value
+ * or the same again is nothing; else the two contradict each other. True when c is used up by that. */
 static bool join(struct walk *w, struct candidate *c)
 {
 	struct candidate *last = w->count ? &w->found[w->count - 1] : NULL;

@@ -1,4 +1,5 @@
-/* extract.h - the walk over a model's text that finds the JSON values in it; shared by extract.c and pick.c only. */
+/* extract.h - the walk over a model's text that finds the JSON values in it; shared by extract.c and
+ * pick.c only. */
 #ifndef RECAGENT_REC_EXTRACT_H
 #define RECAGENT_REC_EXTRACT_H
 

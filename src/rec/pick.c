@@ -1,4 +1,5 @@
-/* Choose among the JSON values of a text, salvage what a broken one holds, and the texts that are one value whole. */
+/* Choose among the JSON values of a text, salvage what a broken one holds, and the texts that are one
+ * value whole. */
 #include "rec/answer.h"
 #include "rec/extract.h"
 
@@ -9,7 +10,8 @@ static enum rank final_rank(const struct walk *w, const struct candidate *c)
 	return c->rank;
 }
 
-/* Is there an array of objects at the start of the JSON (want_start), or somewhere in it? A hint, not a proof. */
+/* Is there an array of objects at the start of the JSON (want_start), or somewhere in it? A hint, not a
+ * proof. */
 static bool holds_list(const char *json, size_t n, bool want_start)
 {
 	for (size_t k = 0; k < n; k++) {

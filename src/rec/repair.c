@@ -11,8 +11,9 @@
  *   "a" + "b"                                       a concatenation written out
  *   1_000, +1, .5, 2.                               number spellings of other languages
  *   {{ }}                                           braces doubled for a template engine
- * and, only where the value fills its place (bold): bare words as values, a wrong closing bracket where the count is
- * right, quotation marks in pairs inside a string, "..." for left-out items, tuples, ObjectId("x"), a missing colon. */
+ * and, only where the value fills its place (bold): bare words as values, a wrong closing bracket where
+ * the count is right, quotation marks in pairs inside a string, "..." for left-out items, tuples,
+ * ObjectId("x"), a missing colon. */
 #include "rec/repair_reader.h"
 
 #define BARE_MAX 512   /* bytes of an unquoted value */
@@ -30,8 +31,8 @@ static bool is_number(const char *s, size_t n)
 	return n && json_scan(s, n, &type, NULL) == 0 && type == JSON_NUMBER;
 }
 
-/* A text that starts with a digit and cannot be meant as a number: 1930s, 4x4, 2024-05-01. Not 2e (cut off), not 10L
- * or 0x1F (numbers in other languages). */
+/* A text that starts with a digit and cannot be meant as a number: 1930s, 4x4, 2024-05-01. Not 2e (cut
+ * off), not 10L or 0x1F (numbers in other languages). */
 static bool number_like_text(const char *s, size_t n)
 {
 	size_t digits = 0, letters = 0;
@@ -83,7 +84,8 @@ static enum repair_result number(struct reader *r)
 	return REPAIR_DONE;
 }
 
-/* Literals of JSON, Python and JavaScript; "" for words that are a value of another type elsewhere, NULL for none. */
+/* Literals of JSON, Python and JavaScript; "" for words that are a value of another type elsewhere, NULL
+ * for none. */
 static const char *literal(const char *s, size_t n)
 {
 	static const struct {
@@ -100,7 +102,8 @@ static const char *literal(const char *s, size_t n)
 	return NULL;
 }
 
-/* The end of an unquoted text at i: the comma, closing bracket, line end or comment behind it. n when cut off. */
+/* The end of an unquoted text at i: the comma, closing bracket, line end or comment behind it. n when
+ * cut off. */
 static size_t bare_end(const struct reader *r)
 {
 	size_t i = r->i;
@@ -112,8 +115,8 @@ static size_t bare_end(const struct reader *r)
 	return i;
 }
 
-/* Unquoted text: only what can be nothing but text. Quotation marks, colons and brackets in it mean that something else
- * is wrong. */
+/* Unquoted text: only what can be nothing but text. Quotation marks, colons and brackets in it mean that
+ * something else is wrong. */
 static enum repair_result bare(struct reader *r, enum place place)
 {
 	size_t end = bare_end(r), len, from = r->i;
@@ -204,8 +207,8 @@ static size_t ellipsis(const struct reader *r)
 	return at(r->s, r->n, r->i, "\xe2\x80\xa6") ? 3 : 0;
 }
 
-/* Closes with the right bracket, or with the wrong one where only closing ones follow: elsewhere it may be another one
- * that is missing. */
+/* Closes with the right bracket, or with the wrong one where only closing ones follow: elsewhere it may
+ * be another one that is missing. */
 static bool closes(struct reader *r, char right)
 {
 	char c = r->s[r->i];

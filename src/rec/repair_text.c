@@ -122,7 +122,8 @@ static enum verdict before_comma(const struct reader *r, size_t comma, enum plac
 	return LITERAL;
 }
 
-/* Is the quotation mark that ends at j the end of the string? Decided by what follows. odd: inside a quoted phrase. */
+/* Is the quotation mark that ends at j the end of the string? Decided by what follows. odd: inside a
+ * quoted phrase. */
 static enum verdict judge_quote(const struct reader *r, size_t j, enum place place, bool odd)
 {
 	bool newline = false;
@@ -164,8 +165,8 @@ struct text {
 	char quote;
 };
 
-/* A quotation mark kept as text must stand in prose: where it touches a comma, a colon or a bracket, a quote is missing
- * somewhere and the string has swallowed a member. */
+/* A quotation mark kept as text must stand in prose: where it touches a comma, a colon or a bracket, a
+ * quote is missing somewhere and the string has swallowed a member. */
 static bool in_prose(const struct reader *r, const struct text *t, size_t i, bool odd)
 {
 	size_t k = i;

@@ -1,8 +1,9 @@
 /* answer_fuzz.c - libFuzzer target: any text as a model's answer.
  *
- * Checked: what answer_json gives is strict JSON; a text that is one container comes out as it is, without the white
- * space around it; a cut-off container is never strict; answer_parse keeps its limits.
- * Build: clang -fsanitize=fuzzer,address,undefined -Isrc, with base/ and rec/{answer,extract,pick,repair,repair_text}.c. */
+ * Checked: what answer_json gives is strict JSON; a text that is one container comes out as it is,
+ * without the white space around it; a cut-off container is never strict; answer_parse keeps its limits.
+ * Build: clang -fsanitize=fuzzer,address,undefined -Isrc, with base/ and
+ * rec/{answer,extract,pick,repair,repair_text}.c. */
 #include "rec/answer.h"
 
 #include <stdlib.h>

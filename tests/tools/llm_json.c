@@ -1,6 +1,7 @@
-/* Judge answer_json on recorded model replies: NDJSON with `input`, `accept`, `class` on standard input, a table of
- * verdicts on standard output. Arguments: -a counts lines that need a schema too, -l ranks arrays of objects first,
- * -v names every line that is not right, -h A/B only lines whose id falls into that half. Status 1 when a value is WRONG. */
+/* Judge answer_json on recorded model replies: NDJSON with `input`, `accept`, `class` on standard input,
+ * a table of verdicts on standard output. Arguments: -a counts lines that need a schema too, -l ranks
+ * arrays of objects first, -v names every line that is not right, -h A/B only lines whose id falls into
+ * that half. Status 1 when a value is WRONG. */
 #include "base/buf.h"
 #include "base/json.h"
 #include "rec/answer.h"

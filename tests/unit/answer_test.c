@@ -1,4 +1,5 @@
-/* answer_test.c - the JSON in what a model said: found, repaired where a slip has one meaning, refused where not. */
+/* answer_test.c - the JSON in what a model said: found, repaired where a slip has one meaning, refused
+ * where not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
