@@ -1,4 +1,4 @@
-/* cred_sso.c - credentials of IAM Identity Center: the token that `aws sso login` left, renewed while it can be. */
+/* cred_sso.c - credentials of IAM Identity Center by the token of `aws sso login`, renewed while it can be. */
 #include "aws/cred_internal.h"
 #include "base/clock.h"
 #include "base/digest.h"

@@ -3,8 +3,11 @@
  * Order: environment (unless a profile was given by flag); the profile (static keys, role_arn with
  * source_profile or credential_source, web identity, SSO, credential_process); web identity from the
  * environment; container endpoint; instance metadata (IMDSv2). Refreshed 15 minutes before expiry
- * (advisory: failure is only noted) and for certain 10 minutes before. Thread-safe: one thread
- * refreshes, others wait or go on with what is still good. Source: AWS SDKs and Tools Reference Guide. */
+ * (advisory: failure is only noted) and for certain 10 minutes before; by time alone at most once a
+ * minute, so that a clock that is off makes no storm: what was just fetched is used, the service is
+ * the judge. Instance metadata that is down or hands out old credentials does not count as a failure.
+ * Thread-safe: one thread refreshes, others wait and share its result or go on with what is still good.
+ * No message holds a secret. Source: AWS SDKs and Tools Reference Guide. */
 #ifndef RECAGENT_AWS_CREDENTIALS_H
 #define RECAGENT_AWS_CREDENTIALS_H
 
@@ -15,7 +18,7 @@
 struct aws_creds {                           /* owned copies; wipe with aws_creds_release */
 	char *id, *secret, *token, *account; /* token and account may be NULL */
 	int64_t expires_s;                   /* 0: never */
-	char source[24];                     /* "environment", "profile", "sso", "imds", ... */
+	char source[24]; /* environment, profile, assume-role, web-identity, sso, process, container, imds */
 };
 void aws_creds_release(struct aws_creds *c);
 
@@ -24,9 +27,11 @@ struct aws_provider;
 struct aws_provider *aws_provider_new(const struct aws_config *cfg, const struct aws_env *env,
 	struct http_client *http, const char *region);
 /* A copy of credentials that are good now. ERR_UNAVAILABLE "no-credentials" when no source has any (the
- * message names what was tried and how to get either AWS credentials or --local); ERR_USAGE for a broken profile. */
+ * message names what was tried and how to get either AWS credentials or --local), ERR_UNAVAILABLE when the
+ * source that is configured has trouble (STS refuses, SSO has ended); ERR_USAGE for a broken profile. */
 int aws_provider_get(struct aws_provider *p, struct aws_creds *out, struct err *e);
-/* The service said that they are expired: the next get fetches anew. id: which ones (another thread may have refreshed). */
+/* The service said that they are expired: the next get fetches anew. id: which ones, since another thread
+ * may have refreshed. */
 void aws_provider_expire(struct aws_provider *p, const char *id);
 void aws_provider_free(struct aws_provider *p);
 
