@@ -2,17 +2,14 @@
 #include "local/db.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-#include "local/schema.h"
 
 struct store {
 	char *dir, *path;
@@ -72,8 +69,12 @@ const char *store_dir(const struct store *s)
 
 int db_fail(struct db *d, int rc, struct err *e)
 {
-	const char *path = d->store->path;
-	int sys = d->h ? sqlite3_system_errno(d->h) : 0;
+	return db_fail_at(d->h, d->store->path, rc, e);
+}
+
+int db_fail_at(sqlite3 *h, const char *path, int rc, struct err *e)
+{
+	int sys = h ? sqlite3_system_errno(h) : 0;
 
 	switch (rc & 0xff) {
 	case SQLITE_BUSY:
@@ -85,7 +86,7 @@ int db_fail(struct db *d, int rc, struct err *e)
 	case SQLITE_CORRUPT:
 		return err_set(e, ERR_LOCAL, "store-damaged",
 			"%s: damaged (%s); keep a copy, then move it away and run setup", path,
-			d->h ? sqlite3_errmsg(d->h) : sqlite3_errstr(rc));
+			h ? sqlite3_errmsg(h) : sqlite3_errstr(rc));
 	case SQLITE_READONLY:
 		return err_set(e, ERR_LOCAL, "store-read-only", "%s: may not be written to", path);
 	case SQLITE_CANTOPEN:
@@ -96,8 +97,7 @@ int db_fail(struct db *d, int rc, struct err *e)
 		break;
 	default: break;
 	}
-	return err_set(
-		e, ERR_LOCAL, "store", "%s: %s", path, d->h ? sqlite3_errmsg(d->h) : sqlite3_errstr(rc));
+	return err_set(e, ERR_LOCAL, "store", "%s: %s", path, h ? sqlite3_errmsg(h) : sqlite3_errstr(rc));
 }
 
 /* SQLite's own waiting grows to 100 ms a step, which starves a process among busy writers; this one stays short. */
@@ -135,12 +135,10 @@ static int db_int(struct db *d, const char *sql, int64_t *out, struct err *e)
 	return rc == SQLITE_ROW || rc == SQLITE_DONE || rc == SQLITE_OK ? 0 : db_fail(d, rc, e);
 }
 
-/* *empty: a database without anything in it yet. */
-static int check_version(struct db *d, bool *empty, struct err *e)
+static int check_version(struct db *d, struct err *e)
 {
-	int64_t version, objects = 0;
+	int64_t version;
 
-	*empty = false;
 	if (db_int(d, "PRAGMA user_version", &version, e))
 		return -1;
 	if (version == STORE_VERSION)
@@ -149,12 +147,7 @@ static int check_version(struct db *d, bool *empty, struct err *e)
 		return err_set(e, ERR_LOCAL, "store-version",
 			"%s: made by a newer recagent (store version %lld, this one knows %d)",
 			d->store->path, (long long)version, STORE_VERSION);
-	if (db_int(d, "SELECT count(*) FROM sqlite_schema", &objects, e))
-		return -1;
-	if (version || objects)
-		return err_set(e, ERR_LOCAL, "not-a-store", "%s: not a recagent store", d->store->path);
-	*empty = true;
-	return 0;
+	return err_set(e, ERR_LOCAL, "not-a-store", "%s: not a recagent store", d->store->path);
 }
 
 static struct db *db_open(struct store *s, int flags, struct err *e)
@@ -202,22 +195,16 @@ static bool store_exists(const struct store *s)
 
 static struct db *open_reader(struct store *s, struct err *e)
 {
-	bool empty;
-
 	if (!store_exists(s)) {
 		no_store(s, e);
 		return NULL;
 	}
 	struct db *d = db_open(s, SQLITE_OPEN_READONLY, e);
-	if (!d)
+	if (d && check_version(d, e)) {
+		db_close(d);
 		return NULL;
-	if (check_version(d, &empty, e) == 0) {
-		if (!empty)
-			return d;
-		no_store(s, e);
 	}
-	db_close(d);
-	return NULL;
+	return d;
 }
 
 struct db *store_reader(struct store *s, struct err *e)
@@ -256,91 +243,25 @@ void store_reader_done(struct store *s, struct db *d)
 	pthread_mutex_unlock(&s->read_lock);
 }
 
-/* mkdir -p; what it makes is the owner's alone. */
-static int make_dirs(const char *dir, struct err *e)
-{
-	char *path = mem_strdup(dir);
-	int rc = 0;
-
-	for (char *p = path + 1; rc == 0; p++) {
-		if (*p != '/' && *p)
-			continue;
-		char c = *p;
-		*p = '\0';
-		if (mkdir(path, 0700) && errno != EEXIST)
-			rc = err_errno(e, ERR_LOCAL, errno, "cannot make %s", path);
-		*p = c;
-		if (!c)
-			break;
-	}
-	free(path);
-	return rc;
-}
-
-/* SQLite gives the files beside the database the mode of the database. */
-static int make_file(struct store *s, struct err *e)
-{
-	if (!*s->dir)
-		return err_set(e, ERR_USAGE, "bad-name", "the name of the store's directory is empty");
-	if (make_dirs(s->dir, e))
-		return -1;
-	int fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_errno(e, ERR_LOCAL, errno, "cannot make %s", s->path);
-	close(fd);
-	fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		fsync(fd); /* the name of the file; some file systems refuse, and need it not */
-		close(fd);
-	}
-	return 0;
-}
-
-/* Several processes may be here at once; the one that gets the lock makes the tables. */
-static int make_tables(struct db *d, struct err *e)
-{
-	bool empty;
-
-	if (db_exec(d, "PRAGMA journal_mode=WAL", e) || db_exec(d, "BEGIN IMMEDIATE", e))
-		return -1;
-	int rc = check_version(d, &empty, e);
-	if (rc == 0 && empty) {
-		char set[64];
-		snprintf(set, sizeof set, "PRAGMA user_version=%d", STORE_VERSION);
-		rc = db_exec(d, SCHEMA, e);
-		if (rc == 0)
-			rc = db_exec(d, set, e);
-	}
-	if (rc == 0)
-		rc = db_exec(d, "COMMIT", e);
-	if (!sqlite3_get_autocommit(d->h))
-		sqlite3_exec(d->h, "ROLLBACK", NULL, NULL, NULL);
-	return rc;
-}
-
 static struct db *open_writer(struct store *s, bool create, struct err *e)
 {
-	bool empty, there = store_exists(s);
-
-	if (!there && !create) {
-		no_store(s, e);
-		return NULL;
+	if (!store_exists(s)) {
+		if (!create) {
+			no_store(s, e);
+			return NULL;
+		}
+		if (store_make(s->dir, s->path, e))
+			return NULL;
 	}
-	if (!there && make_file(s, e))
-		return NULL;
 	struct db *d = db_open(s, SQLITE_OPEN_READWRITE, e);
 	if (!d)
 		return NULL;
-	int rc = check_version(d, &empty, e);
-	if (rc == 0 && empty)
-		rc = create ? make_tables(d, e) : no_store(s, e);
 	/* With a limit the log is cut back when the last writer closes, else the next reader reads all of it. */
-	if (rc == 0)
-		rc = db_exec(d,
+	if (check_version(d, e) ||
+		db_exec(d,
 			s->durable ? "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=8388608"
 				   : "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=8388608",
-			e);
-	if (rc) {
+			e)) {
 		db_close(d);
 		return NULL;
 	}

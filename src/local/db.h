@@ -35,6 +35,9 @@ struct store *store_new(const char *dir, bool durable);
 void store_free(struct store *s); /* NULL is fine */
 const char *store_dir(const struct store *s);
 
+/* Make the directory (0700) and the database (0600) in it, unless somebody else just has. */
+int store_make(const char *dir, const char *path, struct err *e);
+
 /* A reading connection, to be given back; NULL with ResourceNotFoundException when there is no store. */
 struct db *store_reader(struct store *s, struct err *e);
 void store_reader_done(struct store *s, struct db *d);
@@ -55,6 +58,7 @@ int db_step(struct db *d, sqlite3_stmt *st, struct err *e);
 /* Run a statement that gives no rows. */
 int db_run(struct db *d, sqlite3_stmt *st, struct err *e);
 int db_fail(struct db *d, int rc, struct err *e); /* -1; e from the connection's last error */
+int db_fail_at(sqlite3 *h, const char *path, int rc, struct err *e); /* h may be NULL */
 
 void db_text(sqlite3_stmt *st, int i, const char *s);            /* bind text; not copied */
 void db_column(sqlite3_stmt *st, int i, char *out, size_t size); /* a text; "" for NULL */

@@ -137,5 +137,5 @@ bool user_state_refuses(const struct user_state *u, const char *item_id)
 	for (size_t i = 0; i < u->nbought; i++)
 		if (!strcmp(u->bought[i], item_id))
 			return true;
-	return rank_excluded(u->recent, u->nrecent, item_id);
+	return false;
 }

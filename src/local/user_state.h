@@ -19,7 +19,8 @@ struct user_state { /* texts in the arena */
 
 int user_state_load(struct user_state *u, struct db *d, struct arena *arena, const char *profiles,
 	const struct agent_question *q, struct err *e);
-/* Bought, or skipped last, by the events counted; by any text known. */
+/* Bought, or skipped last, by the events counted; bought, by the profile. What the recent interactions say is
+ * rank_items' to see. */
 bool user_state_refuses_id(const struct user_state *u, int64_t id);
 bool user_state_refuses(const struct user_state *u, const char *item_id);
 

@@ -345,7 +345,7 @@ static int asking_process(void)
 
 static void fill_more(struct stream *s)
 {
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 90; i++)
 		fill(s);
 }
 

@@ -339,7 +339,19 @@ static void bad_stores(void **state)
 	stream_close(s);
 
 	write_file("recagent.db", "");
-	s = make_stream("s", 1); /* an empty file is an empty store */
+	OK(local_open_stream(test_store, "s", &s, e));
+	FAILS(stream_create(s, 1, e), ERR_LOCAL, "not-a-store");
+	stream_close(s);
+
+	char db[400];
+	snprintf(db, sizeof db, "%s/recagent.db", test_store);
+	assert_int_equal(unlink(db), 0);
+	write_file("recagent.db-wal", "a log of another database");
+	OK(local_open_stream(test_store, "s", &s, e));
+	FAILS(stream_create(s, 1, e), ERR_LOCAL, "store-leftover");
+	stream_close(s);
+	write_file("recagent.db-wal", "");
+	s = make_stream("s", 1);
 	stream_close(s);
 	sql("PRAGMA user_version = 99");
 	OK(local_open_stream(test_store, "s", &s, e));
@@ -395,11 +407,11 @@ static void disk_full(void **state)
 
 static void creators_at_once(void **state)
 {
-	pid_t pids[6];
+	pid_t pids[8];
 	int made = 0;
 
 	(void)state;
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 8; i++) {
 		pids[i] = fork();
 		if (pids[i] == 0) {
 			struct stream *s;
@@ -414,7 +426,7 @@ static void creators_at_once(void **state)
 			_exit(rc ? 1 : 0);
 		}
 	}
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 8; i++) {
 		int status;
 		waitpid(pids[i], &status, 0);
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
