@@ -180,7 +180,7 @@ int cmd_main(int argc, char **argv)
 	/* Credentials live in this process's memory: no core dumps. */
 	setrlimit(RLIMIT_CORE, &(const struct rlimit){ 0, 0 });
 	stop_install();
-	log_init("", 0);
+	log_init(NULL, 0);
 	const char *base = strrchr(argv[0], '/');
 	base = base ? base + 1 : argv[0];
 	if (strncmp(base, "recagent-", 9) == 0)
