@@ -23,7 +23,7 @@ struct arena {
 };
 void *arena_alloc(struct arena *a, size_t n);              /* 16-byte aligned, not zeroed */
 char *arena_dup(struct arena *a, const void *p, size_t n); /* with a NUL behind */
-char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3), nonnull(2)));
 void arena_reset(struct arena *a); /* keeps one block of at most 64 KiB for the next use */
 void arena_release(struct arena *a);
 

@@ -16,6 +16,7 @@ static atomic_bool asked;
 static int pipe_fds[2] = { -1, -1 };
 static pthread_once_t pipe_once = PTHREAD_ONCE_INIT;
 
+/* Above 2: where a parent closed standard input, the pipe must not be taken for it. */
 static void pipe_open(void)
 {
 	int fds[2];
@@ -23,11 +24,11 @@ static void pipe_open(void)
 	if (pipe(fds) != 0)
 		return;
 	for (int i = 0; i < 2; i++) {
-		fcntl(fds[i], F_SETFD, FD_CLOEXEC);
-		fcntl(fds[i], F_SETFL, O_NONBLOCK);
+		pipe_fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		fcntl(pipe_fds[i], F_SETFL, O_NONBLOCK);
 	}
-	pipe_fds[0] = fds[0];
-	pipe_fds[1] = fds[1];
+	close(fds[0]);
+	close(fds[1]);
 }
 
 static void ask(void)

@@ -214,8 +214,8 @@ static void test_help(void **state)
 		"      --order HOW     what stays in order: key|none [none]\n"
 		"  -q, --quiet         no receipts [$TEST_QUIET]\n"
 		"  -m, --meta K=V      metadata\n"
-		"      --max-age X     a long help text that must be wrapped since it does not fit\n"
-		"                      into what is left of eighty columns\n");
+		"      --max-age X     a long help text that must be wrapped since it does not\n"
+		"                      fit into what is left of eighty columns\n");
 	for (char *p = b.p; *p; p += strcspn(p, "\n") + 1)
 		assert_true(strcspn(p, "\n") <= 80);
 	buf_release(&b);

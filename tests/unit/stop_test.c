@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/stop.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -104,6 +105,18 @@ static void cut_sleep(void)
 	_exit(0);
 }
 
+static void closed_descriptors(void)
+{
+	close(0);
+	close(1);
+	close(2);
+	stop_install();
+	EXPECT(stop_fd() > 2 && fcntl(0, F_GETFD) < 0 && fcntl(2, F_GETFD) < 0);
+	raise(SIGTERM);
+	EXPECT(!clock_sleep_ms(10000));
+	_exit(0);
+}
+
 static void from_inside(void)
 {
 	struct err e = { .cls = ERR_STOPPED };
@@ -131,6 +144,7 @@ static void test_signals(void **state)
 		{ "closed pipe", closed_pipe, 0 },
 		{ "ignored by the parent", ignored_by_parent, 0 },
 		{ "sleep cut short", cut_sleep, 0 },
+		{ "closed descriptors", closed_descriptors, 0 },
 		{ "from inside", from_inside, 0 },
 	};
 
