@@ -1,22 +1,7 @@
 /* json_scan.c - the one strict JSON scanner. Iterative: nesting costs one bit a level. */
 #include "base/json.h"
+#include "base/json_scan.h"
 #include "base/json_text.h"
-
-enum status { GOOD, BAD, ENDED };
-
-struct scan {
-	bytes s, p, end;
-	const char *why; /* set with BAD; p then stands at the trouble */
-	size_t base;     /* containers around the value that is scanned */
-	bool newlines;
-	bool escaped; /* the last string had a backslash */
-};
-
-static enum status bad(struct scan *c, const char *why)
-{
-	c->why = why;
-	return BAD;
-}
 
 static inline void skip_space(struct scan *c)
 {
@@ -28,122 +13,22 @@ static inline void skip_space(struct scan *c)
 	c->p = p;
 }
 
-/* ---- strings ---- */
-
-static int hex_value(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static enum status scan_hex4(struct scan *c, unsigned *v)
-{
-	*v = 0;
-	for (int i = 0; i < 4; i++) {
-		if (c->p == c->end)
-			return ENDED;
-		int h = hex_value(*c->p);
-		if (h < 0)
-			return bad(c, "\\u without four hex digits");
-		*v = *v << 4 | (unsigned)h;
-		c->p++;
-	}
-	return GOOD;
-}
-
-/* p stands behind the 'u'. */
-static enum status scan_unicode(struct scan *c)
-{
-	static const char lone[] = "lone surrogate in a string";
-	unsigned v;
-	enum status st = scan_hex4(c, &v);
-
-	if (st != GOOD || v < 0xd800 || v > 0xdfff)
-		return st;
-	if (v >= 0xdc00)
-		return bad(c, lone);
-	for (const char *want = "\\u"; *want; want++, c->p++) {
-		if (c->p == c->end)
-			return ENDED;
-		if (*c->p != (unsigned char)*want)
-			return bad(c, lone);
-	}
-	st = scan_hex4(c, &v);
-	if (st == GOOD && (v < 0xdc00 || v > 0xdfff))
-		return bad(c, lone);
-	return st;
-}
-
-/* p stands at the backslash. */
-static enum status scan_escape(struct scan *c)
-{
-	c->escaped = true;
-	if (++c->p == c->end)
-		return ENDED;
-	switch (*c->p) {
-	case '"':
-	case '\\':
-	case '/':
-	case 'b':
-	case 'f':
-	case 'n':
-	case 'r':
-	case 't': c->p++; return GOOD;
-	case 'u': c->p++; return scan_unicode(c);
-	default: return bad(c, "unknown escape in a string");
-	}
-}
-
-/* p stands at the opening quote. */
-static enum status scan_string(struct scan *c)
-{
-	enum status st;
-
-	c->p++;
-	c->escaped = false;
-	for (;;) {
-		c->p = json_skip_plain(c->p, c->end);
-		if (c->p == c->end)
-			return ENDED;
-		if (*c->p == '"') {
-			c->p++;
-			return GOOD;
-		}
-		if (*c->p == '\\') {
-			if ((st = scan_escape(c)) != GOOD)
-				return st;
-			continue;
-		}
-		if (*c->p < 0x20)
-			return bad(c, "control character in a string");
-		while (c->p < c->end && *c->p >= 0x80) {
-			int n = utf8_length(c->p, c->end);
-
-			if (n <= 0)
-				return n ? ENDED : bad(c, "invalid UTF-8");
-			c->p += n;
-		}
-	}
-}
-
 /* ---- other scalars ---- */
 
-static enum status scan_digits(struct scan *c)
+static enum json_status scan_digits(struct scan *c)
 {
 	if (c->p == c->end)
 		return ENDED;
 	if (*c->p < '0' || *c->p > '9')
-		return bad(c, "malformed number");
+		return json_bad(c, "malformed number");
 	while (c->p < c->end && *c->p >= '0' && *c->p <= '9')
 		c->p++;
 	return GOOD;
 }
 
-static enum status scan_number(struct scan *c)
+static enum json_status scan_number(struct scan *c)
 {
-	enum status st;
+	enum json_status st;
 
 	if (*c->p == '-')
 		c->p++;
@@ -165,17 +50,17 @@ static enum status scan_number(struct scan *c)
 	}
 	/* "01", "1.2.3", "1e5x": nothing that could continue a number may follow one. */
 	if (c->p < c->end && ((*c->p >= '0' && *c->p <= '9') || *c->p == '.' || *c->p == '-' || *c->p == '+'))
-		return bad(c, "malformed number");
+		return json_bad(c, "malformed number");
 	return GOOD;
 }
 
-static enum status scan_word(struct scan *c, const char *word)
+static enum json_status scan_word(struct scan *c, const char *word)
 {
 	for (; *word; word++, c->p++) {
 		if (c->p == c->end)
 			return ENDED;
 		if (*c->p != (unsigned char)*word)
-			return bad(c, "not a JSON value");
+			return json_bad(c, "not a JSON value");
 	}
 	return GOOD;
 }
@@ -193,15 +78,15 @@ static enum json_type type_of(unsigned char c)
 	}
 }
 
-static enum status scan_scalar(struct scan *c)
+static enum json_status scan_scalar(struct scan *c)
 {
 	switch (type_of(*c->p)) {
-	case JSON_STRING: return scan_string(c);
+	case JSON_STRING: return json_scan_string(c);
 	case JSON_NUMBER: return scan_number(c);
 	case JSON_TRUE: return scan_word(c, "true");
 	case JSON_FALSE: return scan_word(c, "false");
 	case JSON_NULL: return scan_word(c, "null");
-	default: return bad(c, "not a JSON value");
+	default: return json_bad(c, "not a JSON value");
 	}
 }
 
@@ -217,12 +102,12 @@ static inline bool in_object(const struct nest *n)
 	return n->object[(n->depth - 1) / 64] >> ((n->depth - 1) % 64) & 1;
 }
 
-static enum status enter(struct scan *c, struct nest *n)
+static enum json_status enter(struct scan *c, struct nest *n)
 {
 	uint64_t bit = (uint64_t)1 << n->depth % 64;
 
 	if (n->depth + c->base >= JSON_MAX_DEPTH)
-		return bad(c, "nested too deeply");
+		return json_bad(c, "nested too deeply");
 	if (*c->p == '{')
 		n->object[n->depth / 64] |= bit;
 	else
@@ -233,31 +118,31 @@ static enum status enter(struct scan *c, struct nest *n)
 }
 
 /* A key with its colon and the white space around; p then stands at the value. */
-static enum status scan_key(struct scan *c)
+static enum json_status scan_key(struct scan *c)
 {
-	enum status st;
+	enum json_status st;
 
 	skip_space(c);
 	if (c->p == c->end)
 		return ENDED;
 	if (*c->p != '"')
-		return bad(c, "a key must be a string");
-	if ((st = scan_string(c)) != GOOD)
+		return json_bad(c, "a key must be a string");
+	if ((st = json_scan_string(c)) != GOOD)
 		return st;
 	skip_space(c);
 	if (c->p == c->end)
 		return ENDED;
 	if (*c->p != ':')
-		return bad(c, "no ':' after a key");
+		return json_bad(c, "no ':' after a key");
 	c->p++;
 	skip_space(c);
 	return c->p == c->end ? ENDED : GOOD;
 }
 
 /* From a value's first byte down to the end of a scalar or of an empty container. */
-static enum status descend(struct scan *c, struct nest *n)
+static enum json_status descend(struct scan *c, struct nest *n)
 {
-	enum status st;
+	enum json_status st;
 
 	while (*c->p == '{' || *c->p == '[') {
 		if ((st = enter(c, n)) != GOOD)
@@ -277,7 +162,7 @@ static enum status descend(struct scan *c, struct nest *n)
 }
 
 /* Behind a value: close what ends here; *more: a comma came and p stands at the next value. */
-static enum status ascend(struct scan *c, struct nest *n, bool *more)
+static enum json_status ascend(struct scan *c, struct nest *n, bool *more)
 {
 	*more = false;
 	while (n->depth) {
@@ -294,7 +179,7 @@ static enum status ascend(struct scan *c, struct nest *n, bool *more)
 			return c->p == c->end ? ENDED : GOOD;
 		}
 		if (*c->p != (object ? '}' : ']'))
-			return bad(c,
+			return json_bad(c,
 				object ? "no ',' or '}' after a member" : "no ',' or ']' after an element");
 		c->p++;
 		n->depth--;
@@ -303,11 +188,11 @@ static enum status ascend(struct scan *c, struct nest *n, bool *more)
 }
 
 /* p stands at the first byte of a value. */
-static enum status scan_value(struct scan *c)
+static enum json_status scan_value(struct scan *c)
 {
 	struct nest n;
 	bool more = true;
-	enum status st = GOOD;
+	enum json_status st = GOOD;
 
 	if (*c->p != '{' && *c->p != '[')
 		return scan_scalar(c);
@@ -322,7 +207,7 @@ static enum status scan_value(struct scan *c)
 
 /* ---- whole texts ---- */
 
-static int report(const struct scan *c, enum status st, struct err *e)
+static int report(const struct scan *c, enum json_status st, struct err *e)
 {
 	size_t at = (size_t)(c->p - c->s);
 
@@ -341,16 +226,16 @@ static struct scan start(const char *s, size_t n)
 	return (struct scan){ .s = p, .p = p, .end = p + n };
 }
 
-static enum status expect_end(struct scan *c)
+static enum json_status expect_end(struct scan *c)
 {
 	skip_space(c);
-	return c->p == c->end ? GOOD : bad(c, "text after the value");
+	return c->p == c->end ? GOOD : json_bad(c, "text after the value");
 }
 
 int json_scan(const char *s, size_t n, enum json_type *type, struct err *e)
 {
 	struct scan c = start(s, n);
-	enum status st = ENDED;
+	enum json_status st = ENDED;
 
 	skip_space(&c);
 	if (c.p < c.end) {
@@ -366,7 +251,7 @@ int json_scan(const char *s, size_t n, enum json_type *type, struct err *e)
 int json_scan_prefix(const char *s, size_t n, size_t *used, enum json_type *type, struct err *e)
 {
 	struct scan c = start(s, n);
-	enum status st = ENDED;
+	enum json_status st = ENDED;
 
 	skip_space(&c);
 	*used = (size_t)(c.p - c.s);
@@ -385,29 +270,6 @@ int json_scan_prefix(const char *s, size_t n, size_t *used, enum json_type *type
 		return report(&c, st, e);
 	*used = (size_t)(c.p - c.s);
 	return 1;
-}
-
-bool utf8_valid(const char *s, size_t n)
-{
-	bytes p = (bytes)(n ? s : ""), end = p + n;
-
-	while (p < end) {
-		uint64_t w;
-		int len;
-
-		if (end - p >= 8) {
-			memcpy(&w, p, 8);
-			if (!(w & 0x8080808080808080u)) {
-				p += 8;
-				continue;
-			}
-		}
-		len = utf8_length(p, end);
-		if (len <= 0)
-			return false;
-		p += len;
-	}
-	return true;
 }
 
 /* ---- objects ---- */
@@ -447,16 +309,16 @@ static struct json_member *find_wanted(const struct object_scan *o, bytes key, s
 }
 
 /* One member. p stands at its key and then behind its value. */
-static enum status scan_member(struct object_scan *o)
+static enum json_status scan_member(struct object_scan *o)
 {
 	struct scan *c = &o->c;
 	bytes key = c->p;
-	enum status st;
+	enum json_status st;
 
 	o->hit = NULL;
 	if (*key != '"')
-		return bad(c, "a key must be a string");
-	if ((st = scan_string(c)) != GOOD)
+		return json_bad(c, "a key must be a string");
+	if ((st = json_scan_string(c)) != GOOD)
 		return st;
 	struct json_member *m = find_wanted(o, key + 1, (size_t)(c->p - key) - 2);
 	bytes key_end = c->p;
@@ -464,7 +326,7 @@ static enum status scan_member(struct object_scan *o)
 	if (c->p == c->end)
 		return ENDED;
 	if (*c->p != ':')
-		return bad(c, "no ':' after a key");
+		return json_bad(c, "no ':' after a key");
 	c->p++;
 	skip_space(c);
 	if (c->p == c->end)
@@ -474,7 +336,7 @@ static enum status scan_member(struct object_scan *o)
 		return st;
 	if (m->type != JSON_NONE) {
 		c->p = key_end;
-		return bad(c, "duplicate key");
+		return json_bad(c, "duplicate key");
 	}
 	m->type = type_of(*value);
 	m->off = (size_t)(value - c->s);
@@ -488,7 +350,7 @@ static enum status scan_member(struct object_scan *o)
 /* Behind a member: take the comma or the brace, and settle what removing the member cuts: it goes with
  * the comma behind it; the last one with the comma in front, so that what was appended comes off
  * without a trace. */
-static enum status end_member(struct object_scan *o, bool *more)
+static enum json_status end_member(struct object_scan *o, bool *more)
 {
 	struct scan *c = &o->c;
 
@@ -497,7 +359,7 @@ static enum status end_member(struct object_scan *o, bool *more)
 		return ENDED;
 	*more = *c->p == ',';
 	if (!*more && *c->p != '}')
-		return bad(c, "no ',' or '}' after a member");
+		return json_bad(c, "no ',' or '}' after a member");
 	if (o->hit && *more) {
 		o->hit->cut_len = (size_t)(c->p - c->s) + 1 - o->hit->cut_off;
 	} else if (o->hit && o->comma) {
@@ -513,17 +375,17 @@ static enum status end_member(struct object_scan *o, bool *more)
 	return c->p == c->end ? ENDED : GOOD;
 }
 
-static enum status scan_members(struct object_scan *o, struct json_object *obj)
+static enum json_status scan_members(struct object_scan *o, struct json_object *obj)
 {
 	struct scan *c = &o->c;
-	enum status st;
+	enum json_status st;
 	bool more;
 
 	skip_space(c);
 	if (c->p == c->end)
 		return ENDED;
 	if (*c->p != '{')
-		return bad(c, "not an object");
+		return json_bad(c, "not an object");
 	obj->off = (size_t)(c->p - c->s);
 	c->p++;
 	skip_space(c);
