@@ -1,11 +1,12 @@
 # bash completion for recagent, made by `recagent completion bash`
 # shellcheck shell=bash disable=SC2207
 _recagent() {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]}
-	local self=${COMP_WORDS[0]##*/}
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local cmd=${COMP_WORDS[1]} self=${COMP_WORDS[0]##*/} first=2
 	COMPREPLY=()
 	if [[ $self == recagent-* ]]; then
 		cmd=${self#recagent-}
+		first=1
 	elif [ "$COMP_CWORD" = 1 ]; then
 		COMPREPLY=($(compgen -W 'ack cache-get completion consume invoke profile prompt publish replay setup help version' -- "$cur"))
 		return
@@ -165,10 +166,13 @@ _recagent() {
 	setup:--max-attempts) COMPREPLY=() ;;
 	setup:--grace) COMPREPLY=() ;;
 	*)
-		if [[ $cur != -* ]]; then
-			COMPREPLY=($(compgen -f -- "$cur"))
-			return
-		fi
+		case $cmd:$((COMP_CWORD - first)) in
+		completion:0) COMPREPLY=($(compgen -W 'bash zsh fish' -- "$cur")) ;;
+		profile:0) COMPREPLY=($(compgen -W 'get set forget' -- "$cur")) ;;
+		help:0) COMPREPLY=($(compgen -W 'ack cache-get completion consume invoke profile prompt publish replay setup' -- "$cur")) ;;
+		*) COMPREPLY=($(compgen -f -- "$cur")) ;;
+		esac
+		[[ $cur == -* ]] || return
 		case $cmd in
 		ack) COMPREPLY=($(compgen -W ' --interval --tee --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		cache-get) COMPREPLY=($(compgen -W ' --cache --fallback --max-stale --timeout --consistent --strict --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --grace --verbose --help' -- "$cur")) ;;

@@ -73,6 +73,7 @@ _recagent() {
 		_arguments -s \
 			\*{-v,--verbose}'[say what is done; -vv traces requests]' \
 			{-h,--help}'[show this help]' \
+			'1:argument:(bash zsh fish)' \
 			'*:argument:_files'
 		;;
 	consume)
@@ -141,6 +142,7 @@ _recagent() {
 			'--max-attempts[attempts of one AWS call]:N:' \
 			\*{-v,--verbose}'[say what is done; -vv traces requests]' \
 			{-h,--help}'[show this help]' \
+			'1:argument:(get set forget)' \
 			'*:argument:_files'
 		;;
 	prompt)
@@ -251,6 +253,9 @@ _recagent() {
 			\*{-v,--verbose}'[say what is done; -vv traces requests]' \
 			{-h,--help}'[show this help]' \
 			'*:argument:_files'
+		;;
+	help)
+		compadd ack cache-get completion consume invoke profile prompt publish replay setup
 		;;
 	esac
 }

@@ -23,6 +23,28 @@ static void words(struct buf *b, const char *choices, char between)
 		buf_char(b, *p == '|' ? between : *p);
 }
 
+/* The words that may come first among a command's operands: of "get KEY | set KEY JSON" get and set. */
+static bool operand_words(struct buf *b, const struct cmd *c)
+{
+	static const char small[] = "abcdefghijklmnopqrstuvwxyz";
+	size_t before = b->len;
+	for (const char *p = c->operands; p; p = strchr(p, '|')) {
+		p += strspn(p, "| ");
+		size_t n = strspn(p, small);
+		if (n && (p[n] == ' ' || !p[n])) {
+			buf_str(b, b->len > before ? " " : "");
+			buf_add(b, p, n);
+		}
+	}
+	return b->len > before;
+}
+
+static void command_words(struct buf *b)
+{
+	for (size_t i = 0; commands[i]; i++)
+		buf_printf(b, "%s%s", i ? " " : "", commands[i]->name);
+}
+
 /* Help texts stand inside single quotes in all three languages. */
 static void quoted(struct buf *b, const char *text, const char *escape)
 {
@@ -69,25 +91,39 @@ static void bash_value(struct buf *b, const struct cmd *c, const struct opt *o)
 	}
 }
 
+static void bash_operands(struct buf *b)
+{
+	struct buf w = BUF_INIT(BUF_MAX_SMALL);
+	for (size_t i = 0; commands[i]; i++) {
+		buf_reset(&w);
+		if (operand_words(&w, commands[i]))
+			buf_printf(b, "\t\t%s:0) COMPREPLY=($(compgen -W '%s' -- \"$cur\")) ;;\n",
+				commands[i]->name, w.p);
+	}
+	buf_release(&w);
+	buf_str(b, "\t\thelp:0) COMPREPLY=($(compgen -W '");
+	command_words(b);
+	buf_str(b, "' -- \"$cur\")) ;;\n");
+}
+
 static void bash(struct buf *b)
 {
 	buf_str(b, "# bash completion for recagent, made by `recagent completion bash`\n"
 		   "# shellcheck shell=bash disable=SC2207\n"
 		   "_recagent() {\n"
-		   "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} "
-		   "cmd=${COMP_WORDS[1]}\n"
-		   "\tlocal self=${COMP_WORDS[0]##*/}\n"
+		   "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
+		   "\tlocal cmd=${COMP_WORDS[1]} self=${COMP_WORDS[0]##*/} first=2\n"
 		   "\tCOMPREPLY=()\n"
-		   "\tif [[ $self == recagent-* ]]; then\n\t\tcmd=${self#recagent-}\n"
+		   "\tif [[ $self == recagent-* ]]; then\n\t\tcmd=${self#recagent-}\n\t\tfirst=1\n"
 		   "\telif [ \"$COMP_CWORD\" = 1 ]; then\n\t\tCOMPREPLY=($(compgen -W '");
-	for (size_t i = 0; commands[i]; i++)
-		buf_printf(b, "%s ", commands[i]->name);
-	buf_str(b, "help version' -- \"$cur\"))\n\t\treturn\n\tfi\n\tcase $cmd:$prev in\n");
+	command_words(b);
+	buf_str(b, " help version' -- \"$cur\"))\n\t\treturn\n\tfi\n\tcase $cmd:$prev in\n");
 	for (size_t i = 0; commands[i]; i++)
 		options(b, commands[i], bash_value);
-	buf_str(b, "\t*)\n\t\tif [[ $cur != -* ]]; then\n\t\t\tCOMPREPLY=($(compgen -f -- "
-		   "\"$cur\"))\n\t\t\treturn\n"
-		   "\t\tfi\n\t\tcase $cmd in\n");
+	buf_str(b, "\t*)\n\t\tcase $cmd:$((COMP_CWORD - first)) in\n");
+	bash_operands(b);
+	buf_str(b, "\t\t*) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n\t\tesac\n"
+		   "\t\t[[ $cur == -* ]] || return\n\t\tcase $cmd in\n");
 	for (size_t i = 0; commands[i]; i++) {
 		buf_printf(b, "\t\t%s) COMPREPLY=($(compgen -W '", commands[i]->name);
 		options(b, commands[i], bash_name);
@@ -126,6 +162,7 @@ static void zsh_option(struct buf *b, const struct cmd *c, const struct opt *o)
 
 static void zsh(struct buf *b)
 {
+	struct buf w = BUF_INIT(BUF_MAX_SMALL);
 	buf_str(b, "#compdef recagent");
 	for (size_t i = 0; commands[i]; i++)
 		buf_printf(b, " recagent-%s", commands[i]->name);
@@ -144,9 +181,15 @@ static void zsh(struct buf *b)
 	for (size_t i = 0; commands[i]; i++) {
 		buf_printf(b, "\t%s)\n\t\t_arguments -s", commands[i]->name);
 		options(b, commands[i], zsh_option);
+		buf_reset(&w);
+		if (operand_words(&w, commands[i]))
+			buf_printf(b, " \\\n\t\t\t'1:argument:(%s)'", w.p);
 		buf_str(b, " \\\n\t\t\t'*:argument:_files'\n\t\t;;\n");
 	}
-	buf_str(b, "\tesac\n}\n_recagent \"$@\"");
+	buf_release(&w);
+	buf_str(b, "\thelp)\n\t\tcompadd ");
+	command_words(b);
+	buf_str(b, "\n\t\t;;\n\tesac\n}\n_recagent \"$@\"");
 }
 
 static void fish_option(struct buf *b, const struct cmd *c, const struct opt *o)
@@ -171,6 +214,23 @@ static void fish_option(struct buf *b, const struct cmd *c, const struct opt *o)
 	buf_str(b, "'\n");
 }
 
+static void fish_operands(struct buf *b)
+{
+	static const char line[] = "complete -c recagent -f -n '__fish_seen_subcommand_from %s' -a '";
+	struct buf w = BUF_INIT(BUF_MAX_SMALL);
+	for (size_t i = 0; commands[i]; i++) {
+		buf_reset(&w);
+		if (operand_words(&w, commands[i])) {
+			buf_printf(b, line, commands[i]->name);
+			buf_printf(b, "%s'\n", w.p);
+		}
+	}
+	buf_release(&w);
+	buf_printf(b, line, "help");
+	command_words(b);
+	buf_str(b, "'\n");
+}
+
 static void fish(struct buf *b)
 {
 	buf_str(b, "# fish completion for recagent, made by `recagent completion fish`\n");
@@ -180,8 +240,11 @@ static void fish(struct buf *b)
 		quoted(b, commands[i]->summary, "\\");
 		buf_str(b, "'\n");
 	}
+	buf_str(b, "complete -c recagent -f -n __fish_use_subcommand -a help -d 'show help'\n"
+		   "complete -c recagent -f -n __fish_use_subcommand -a version -d 'show the version'\n");
 	for (size_t i = 0; commands[i]; i++)
 		options(b, commands[i], fish_option);
+	fish_operands(b);
 	b->len--; /* the line's end is written with it */
 }
 
