@@ -74,7 +74,7 @@ sanitize:
 
 # The table tests again on Amazon's own DynamoDB Local (needs Java).
 conformance: all
-	$(Q)BUILD=$(BUILD) tests/conformance
+	$(Q)BUILD=$(BUILD) tests/conformance/run
 
 # Each fuzz target for TIME seconds; what it finds stays in $(BUILD)/fuzz.
 TIME ?= 60
