@@ -1,4 +1,5 @@
 /* consume.c - a stream's records as event lines, each with its `_source`; with a group, from where the group stands. */
+#include "base/lanes.h"
 #include "base/mem.h"
 #include "base/stop.h"
 #include "cmd/cmd.h"
@@ -6,6 +7,7 @@
 #include "flow/owner.h"
 #include "flow/shards.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +46,7 @@ static const struct opt table[] = {
 struct run {
 	struct ctx *c;
 	struct envelope *envelope;
+	int64_t stop_ms; /* of watch alone */
 };
 
 static int write_mark(struct run *r, const char *shard_id, const char *mark, struct err *e)
@@ -105,6 +108,21 @@ static void close_stdout(void)
 	}
 }
 
+/* A write into a pipe that nobody empties can't be called off. After --grace a first signal counts as the second. */
+static void watch(void *arg)
+{
+	struct run *r = arg;
+	int64_t now = clock_mono_ms();
+	if (!stop_signal())
+		return;
+	if (!r->stop_ms)
+		r->stop_ms = now;
+	if (now - r->stop_ms < r->c->opt.grace_ms)
+		return;
+	log_say("standard output took nothing for --grace, stopping");
+	kill(getpid(), stop_signal() == SIGINT ? SIGINT : SIGTERM); /* helper threads take no signals */
+}
+
 static int follow(struct run *r, struct stream *s, struct table *group, const char *owner, struct err *e)
 {
 	struct follow_conf fc = { .stream = s,
@@ -123,12 +141,14 @@ static int follow(struct run *r, struct stream *s, struct table *group, const ch
 		.on_flush = on_flush,
 		.on_idle = on_idle,
 		.arg = r };
+	struct ticker *t = ticker_start(100, watch, r);
 	struct follow *f = follow_open(&fc, e);
 	int rc = f ? follow_run(f, e) : -1;
 	if (rc == 0)
 		rc = write_mark(r, NULL, "end", e);
 	if (rc == 0)
 		rc = out_flush(r->c->out, e);
+	ticker_stop(t, false);
 	if (rc == 0 && group && !out_is_file(r->c->out)) {
 		close_stdout();
 		follow_drain(f);
