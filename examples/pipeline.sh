@@ -50,8 +50,9 @@ run_once() {
 	await "$rest"
 	status=$?
 	rm -f "$fifo"
-	# The end of the pipe is gone: the source would notice at its next line only.
-	kill -TERM "$source_pid" 2>/dev/null
+	# The end of the pipe is gone: the source would notice at its next look only. One that was asked already is about to end; a
+	# second signal would cut it short.
+	[ -n "$stopping" ] || kill -TERM "$source_pid" 2>/dev/null
 	await "$source_pid" || status=$(($? > status ? $? : status))
 	source_pid=
 	return $status
