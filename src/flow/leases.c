@@ -104,6 +104,7 @@ static int lease_from_item(const cJSON *item, struct lease *l, struct err *e)
 		l->checkpoint_sub = (uint64_t)sub;
 	(void)av_get_int(item, "initialTimestamp", &l->initial_ms);
 	(void)copy_attr(item, "streamARN", l->stream_arn, sizeof l->stream_arn);
+	(void)av_get_int(item, "streamCreated", &l->stream_created_s);
 	const cJSON *parents = av_get(item, "parentShardId", "SS");
 	for (int i = 0; i < 2; i++) {
 		const cJSON *p = cJSON_GetArrayItem(parents, i);
@@ -191,8 +192,8 @@ static const char *sentinel(const struct position *p)
 	}
 }
 
-int lease_create(struct table *t, const struct shard *s, const char *stream_arn, const struct position *start,
-	struct err *e)
+int lease_create(struct table *t, const struct shard *s, const char *stream_arn, int64_t stream_created_s,
+	const struct position *start, struct err *e)
 {
 	struct cond c = { 0 };
 	cJSON *item = cJSON_CreateObject();
@@ -210,10 +211,21 @@ int lease_create(struct table *t, const struct shard *s, const char *stream_arn,
 	}
 	if (stream_arn && *stream_arn)
 		cJSON_AddItemToObject(item, "streamARN", av_s(stream_arn));
+	if (stream_created_s)
+		cJSON_AddItemToObject(item, "streamCreated", av_n(stream_created_s));
 	cond_test(&c, LEASE_KEY, COND_MISSING, NULL);
 	int rc = table_put(t, item, &c, e);
 	cond_release(&c);
 	cJSON_Delete(item);
+	return rc && cond_failed(e) ? 0 : rc;
+}
+
+int lease_delete(struct table *t, const struct lease *l, struct err *e)
+{
+	struct cond c = { 0 };
+	cond_test(&c, "leaseCounter", COND_EQ, av_n(l->counter));
+	int rc = table_delete(t, l->shard_id, &c, e);
+	cond_release(&c);
 	return rc && cond_failed(e) ? 0 : rc;
 }
 

@@ -1,7 +1,8 @@
 /* leases.h - a group's positions as Kinesis Client Library lease rows, in any table.
  *
- * Table name = group; hash key leaseKey = shard id; attributes, sentinels and conditions as KCL 2.x/3.x write them, and two
- * of our own: streamARN on every row (another stream is refused) and initialTimestamp (epoch ms) beside AT_TIMESTAMP
+ * Table name = group; hash key leaseKey = shard id; attributes, sentinels and conditions as KCL 2.x/3.x write them, and three
+ * of our own: streamARN on every row (another stream is refused), streamCreated (epoch seconds: positions of a deleted
+ * stream mean nothing to a new one of its name) and initialTimestamp (epoch ms) beside AT_TIMESTAMP
  * or LATEST, so that `latest` and times mean the same at a later run. Expiry is judged by this machine's monotonic
  * clock. Thread-safe. Source: amazon-kinesis-client, DynamoDBLeaseSerializer and friends. */
 #ifndef RECAGENT_FLOW_LEASES_H
@@ -29,7 +30,8 @@ struct lease {
 	int64_t initial_ms; /* our initialTimestamp, 0 none */
 	char parents[2][SHARD_ID_MAX];
 	char stream_arn[256];
-	int64_t seen_ms; /* monotonic: when the counter was last seen to change */
+	int64_t stream_created_s; /* 0 unknown */
+	int64_t seen_ms;          /* monotonic: when the counter was last seen to change */
 };
 struct leases { /* what a scan saw; zeroed = empty */
 	struct lease *v;
@@ -50,8 +52,10 @@ bool lease_expired(const struct lease *l, int64_t now_mono_ms, int64_t failover_
 struct position lease_position(const struct lease *l);
 
 /* Create the row of a shard at its initial position (losing the race is fine). A start at LATEST or a time needs time_ms. */
-int lease_create(struct table *t, const struct shard *s, const char *stream_arn, const struct position *start,
-	struct err *e);
+int lease_create(struct table *t, const struct shard *s, const char *stream_arn, int64_t stream_created_s,
+	const struct position *start, struct err *e);
+/* Delete a row that is still as l says (its counter); one that has changed or gone is left alone. */
+int lease_delete(struct table *t, const struct lease *l, struct err *e);
 /* Conditional on leaseCounter = l->counter. On success *l is what is stored now. cond_failed(e): someone else was first;
  * a write of our own whose answer was lost counts as success. */
 int lease_take(struct table *t, struct lease *l, const char *owner, struct err *e);

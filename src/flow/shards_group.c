@@ -119,9 +119,29 @@ static int check_arn(const struct follow *f, const struct leases *l, struct err 
 	return 0;
 }
 
+/* Rows of an earlier stream of this name: their sequence numbers would be refused, and what is in the new stream has never
+ * been read. *any: some were there, and are gone now or someone else's business. */
+static int drop_rows_of_earlier(struct follow *f, const struct leases *l, bool *any, struct err *e)
+{
+	*any = false;
+	for (size_t i = 0; i < l->n; i++) {
+		const struct lease *row = &l->v[i];
+		if (!f->created_s || !row->stream_created_s || row->stream_created_s == f->created_s)
+			continue;
+		if (!f->said_anew)
+			log_say("stream %s was made anew since group %s read it: starting over",
+				f->c.stream->name, f->c.group->name);
+		f->said_anew = *any = true;
+		if (lease_delete(f->c.group, row, e))
+			return -1;
+	}
+	return 0;
+}
+
 static int scan(struct follow *f, struct err *e)
 {
 	struct leases now;
+	bool earlier;
 	if (leases_scan(f->c.group, &f->leases, &now, e)) {
 		if (!strcmp(e->code, "ResourceNotFoundException"))
 			err_set(e, ERR_FAILED, "ResourceNotFoundException",
@@ -131,8 +151,10 @@ static int scan(struct follow *f, struct err *e)
 	}
 	leases_free(&f->leases);
 	f->leases = now;
-	if (check_arn(f, &now, e))
+	if (check_arn(f, &now, e) || drop_rows_of_earlier(f, &now, &earlier, e))
 		return -1;
+	if (earlier)
+		return scan(f, e);
 	pthread_mutex_lock(&f->mu);
 	for (size_t i = 0; i < f->n; i++)
 		f->v[i]->has_lease = false;
@@ -236,7 +258,7 @@ static int make_rows(struct follow *f, bool *made, struct err *e)
 		pthread_mutex_unlock(&f->mu);
 		if (!wants)
 			continue;
-		if (lease_create(f->c.group, &s->s, f->arn, &start, e))
+		if (lease_create(f->c.group, &s->s, f->arn, f->created_s, &start, e))
 			return -1;
 		s->has_lease = *made = true;
 	}
@@ -320,6 +342,7 @@ int group_pass(struct follow *f, struct err *e)
 		if (stream_describe(f->c.stream, &info, e))
 			return -1;
 		snprintf(f->arn, sizeof f->arn, "%s", info.arn[0] ? info.arn : f->c.stream->name);
+		f->created_s = info.created_s;
 	}
 	int rc = scan(f, e);
 	if (!rc)

@@ -67,6 +67,8 @@ struct follow {
 	struct ticker *renewer;
 	struct leases leases;
 	char arn[256];
+	int64_t created_s; /* of the stream, 0 unknown */
+	bool said_anew;    /* that the stream was made anew */
 	bool waiting; /* for a lease of somebody else's to run out */
 };
 

@@ -27,7 +27,7 @@ static void make(const char *id, const char *parent, const char *adjacent, const
 	snprintf(s.id, sizeof s.id, "%s", id);
 	snprintf(s.parent, sizeof s.parent, "%s", parent);
 	snprintf(s.adjacent, sizeof s.adjacent, "%s", adjacent);
-	assert_int_equal(lease_create(&T.base, &s, "arn", &p, &e), 0);
+	assert_int_equal(lease_create(&T.base, &s, "arn", 0, &p, &e), 0);
 	fake_set(&T, id, "leaseOwner", av_s(owner));
 }
 

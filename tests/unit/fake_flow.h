@@ -36,6 +36,7 @@ struct fake_shard {
 };
 struct fake_stream {
 	struct stream base;
+	int64_t created_s; /* 0 unknown */
 	pthread_mutex_t mu;
 	struct fake_shard v[64];
 	size_t n;
@@ -173,6 +174,7 @@ static inline int fake_read(
 static inline int fake_describe(struct stream *base, struct stream_info *out, struct err *e)
 {
 	(void)e;
+	out->created_s = ((struct fake_stream *)base)->created_s;
 	snprintf(out->arn, sizeof out->arn, "arn:fake:%s", base->name);
 	return 0;
 }

@@ -321,7 +321,7 @@ static void a_start_that_was_cut_short_goes_on_from_the_same_time(void **state)
 	fake_stream_init(&F, 2);
 	int64_t t = clock_now_ms() - 5000;
 	struct position p = { .kind = POS_LATEST, .time_ms = t };
-	assert_int_equal(lease_create(&T.base, &F.v[0].s, "arn:fake:clicks", &p, &e), 0);
+	assert_int_equal(lease_create(&T.base, &F.v[0].s, "arn:fake:clicks", 0, &p, &e), 0);
 	fake_put_locked(&F, &F.v[1], "before", t - 1);
 	fake_put_locked(&F, &F.v[1], "since", t);
 	struct follow_conf c = conf();
@@ -466,6 +466,26 @@ static void a_missing_table_says_how_to_make_it(void **state)
 	assert_non_null(strstr(e.msg, "recagent setup --group recs"));
 }
 
+static void positions_of_a_deleted_stream_are_dropped(void **state)
+{
+	(void)state;
+	fake_stream_init(&F, 2);
+	F.created_s = 1000;
+	fake_fill(&F, 0, 10);
+	run_ok();
+	check(0, 0, 10);
+	fake_stream_init(&F, 1); /* made anew under the same name, with fewer shards */
+	F.created_s = 2000;
+	fake_fill(&F, 0, 5);
+	fresh();
+	run_ok();
+	check(0, 0, 5);
+	assert_int_equal(T.n, 1);
+	fresh();
+	run_ok();
+	assert_int_equal(ngot, 0);
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -485,6 +505,7 @@ int main(void)
 		T_(an_outage_of_the_table_is_survived),
 		T_(drain_waits_for_the_commit),
 		T_(another_streams_group_is_refused),
+		T_(positions_of_a_deleted_stream_are_dropped),
 		T_(a_missing_table_says_how_to_make_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

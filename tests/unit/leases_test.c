@@ -34,7 +34,7 @@ static void create(const char *id, const char *parent, const char *adjacent, str
 	snprintf(s.id, sizeof s.id, "%s", id);
 	snprintf(s.parent, sizeof s.parent, "%s", parent);
 	snprintf(s.adjacent, sizeof s.adjacent, "%s", adjacent);
-	assert_int_equal(lease_create(&T.base, &s, ARN, &p, &e), 0);
+	assert_int_equal(lease_create(&T.base, &s, ARN, 0, &p, &e), 0);
 }
 
 static struct lease get(const char *id)
