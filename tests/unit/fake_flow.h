@@ -404,6 +404,22 @@ static inline int fake_update(
 	return rc;
 }
 
+static inline int fake_delete(struct table *base, const char *key, const struct cond *c, struct err *e)
+{
+	struct fake_table *t = table_of_base(base);
+	pthread_mutex_lock(&t->mu);
+	int rc = fake_down(t, e);
+	cJSON **p = rc ? NULL : fake_item(t, key);
+	if (!rc)
+		rc = fake_cond(p ? *p : NULL, c, e);
+	if (!rc && p) {
+		cJSON_Delete(*p);
+		*p = t->items[--t->n];
+	}
+	pthread_mutex_unlock(&t->mu);
+	return rc;
+}
+
 static inline int fake_scan(struct table *base, table_on_item *fn, void *arg, struct err *e)
 {
 	struct fake_table *t = table_of_base(base);
@@ -425,6 +441,7 @@ static const struct table_ops fake_table_ops = {
 	.get = fake_get,
 	.put = fake_put_item,
 	.update = fake_update,
+	.del = fake_delete,
 	.scan = fake_scan,
 	.close = fake_table_close,
 };
