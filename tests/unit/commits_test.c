@@ -202,8 +202,10 @@ static void release_keeps_what_could_not_be_written(void **state)
 	T.down = -1;
 	assert_int_equal(commits_release(C, &e), -1);
 	assert_int_equal(e.cls, ERR_UNAVAILABLE);
-	T.down = 0;
+	T.down = 1; /* back before the leases are given up */
+	assert_int_equal(commits_release(C, &e), -1);
 	assert_string_equal(fake_attr(&T, S0, "leaseOwner"), "w1");
+	assert_string_equal(fake_attr(&T, S1, "leaseOwner"), "");
 	assert_int_equal(commits_release(C, &e), 0);
 	assert_string_equal(fake_attr(&T, S0, "checkpoint"), "5");
 }

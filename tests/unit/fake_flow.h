@@ -44,6 +44,7 @@ struct fake_stream {
 	size_t answer;        /* most records of one answer */
 	unsigned throttle;    /* every so many reads fail */
 	unsigned odd_end;     /* every so many reads of an open shard say that it ended */
+	unsigned repeat;      /* every so many reads begin one record too early */
 	bool never_ends;      /* closed shards read as open and empty */
 	bool stale_list;      /* the list is as it was when this was set */
 	unsigned list_fails;  /* so many lists fail */
@@ -141,7 +142,10 @@ static inline int fake_read(
 	s->reads++;
 	for (unsigned i = 0; i < f->put_on_read && !s->s.end_seq[0]; i++)
 		fake_put_locked(f, s, "endless", 0);
-	size_t i = fake_start(s, &c->next), most = f->answer && f->answer < limit ? f->answer : limit;
+	size_t i = fake_start(s, &c->next);
+	if (i && f->repeat && c->next.kind == POS_AFTER_SEQ && f->reads % f->repeat == 0)
+		i--;
+	size_t most = f->answer && f->answer < limit ? f->answer : limit;
 	if (c->next.kind == POS_LATEST) {
 		c->next = (struct position){ .kind = POS_AFTER_SEQ };
 		snprintf(c->next.seq, SEQ_MAX, "%" PRId64, f->seq - 1);

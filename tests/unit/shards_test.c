@@ -295,6 +295,16 @@ static void an_end_that_the_list_denies_is_none(void **state)
 	assert_int_equal(nends, 0);
 }
 
+static void records_that_come_again_are_not_handed_on_again(void **state)
+{
+	(void)state;
+	fake_stream_init(&F, 2);
+	grow_a_family();
+	F.repeat = 3;
+	to_the_end();
+	check_all();
+}
+
 static void end_comes_under_a_producer_that_never_stops(void **state)
 {
 	(void)state;
@@ -433,6 +443,7 @@ int main(void)
 		T_(throttles_lose_nothing),
 		T_(a_closed_shard_that_never_says_so),
 		T_(an_end_that_the_list_denies_is_none),
+		T_(records_that_come_again_are_not_handed_on_again),
 		T_(end_comes_under_a_producer_that_never_stops),
 		T_(until_stops_at_the_first_record_from_then),
 		T_(since_a_time_and_since_latest),
