@@ -148,6 +148,7 @@ _recagent() {
 	replay:--connect-timeout) COMPREPLY=() ;;
 	replay:--read-timeout) COMPREPLY=() ;;
 	replay:--max-attempts) COMPREPLY=() ;;
+	replay:--dead-letter) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	replay:--grace) COMPREPLY=() ;;
 	replay:--ledger) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	setup:--stream | setup:-s) COMPREPLY=() ;;
@@ -182,7 +183,7 @@ _recagent() {
 		profile) COMPREPLY=($(compgen -W ' --profiles --cache --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		prompt) COMPREPLY=($(compgen -W ' --profiles --history --recent --min-events --template --count --jobs --render --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		publish) COMPREPLY=($(compgen -W ' --user --item --type --meta --event-id --timestamp --partition-key --explicit-hash-key --batch-records --batch-bytes --record-bytes --linger --lanes --order --quiet --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
-		replay) COMPREPLY=($(compgen -W ' --since --until --speed --key-is --type --after --max-record --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
+		replay) COMPREPLY=($(compgen -W ' --since --until --speed --key-is --type --after --max-record --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --dead-letter --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		setup) COMPREPLY=($(compgen -W ' --stream --shards --profiles --cache --group --dry-run --wait --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --verbose --help' -- "$cur")) ;;
 		esac
 		;;

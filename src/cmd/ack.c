@@ -90,7 +90,9 @@ static int take_line(struct run *r, const struct line *l, struct err *e)
 	if (!mark)
 		ledger_count(r->c, COUNT_IN);
 	if (rc) {
-		rc = trouble(r->c, l->no, l->p, l->len, NULL, 0, &why, e);
+		rc = trouble(r->c,
+			&(struct origin){ .no = l->no, .line = l->p, .len = l->len, .cut = l->too_long },
+			&why, e);
 	} else {
 		if (o.tee)
 			rc = out_line(r->c->out, l->p, l->len, e);

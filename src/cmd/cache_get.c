@@ -158,6 +158,12 @@ static char *key_of_line(const struct run *r, const struct line *l, struct err *
 	return buf_take(&text);
 }
 
+static int refuse_line(struct run *r, const struct line *l, const struct err *why, struct err *e)
+{
+	const struct origin bad = { .no = l->no, .line = l->p, .len = l->len, .cut = l->too_long };
+	return trouble(r->c, &bad, why, e);
+}
+
 static int answer_lines(struct run *r, struct err *e)
 {
 	const char *keys[KEYS_AT_ONCE];
@@ -172,7 +178,7 @@ static int answer_lines(struct run *r, struct err *e)
 			char *k = key_of_line(r, &l, &why);
 			if (k)
 				keys[n++] = k;
-			else if ((rc = trouble(r->c, l.no, l.p, l.len, NULL, 0, &why, e)))
+			else if ((rc = refuse_line(r, &l, &why, e)))
 				break;
 			/* Take what is there already, and wait for nothing: someone may be typing. */
 			if (n == KEYS_AT_ONCE || lines_next(r->c->in, &l, 0, false, e) != LINES_LINE)

@@ -19,8 +19,9 @@ enum cmd_flags {
 	CMD_KEY = 8,          /* --key */
 	CMD_PORTS = 16,       /* --local and the AWS options */
 	CMD_FILTER = 32,      /* a first signal does not end it: --grace */
-	CMD_SHORT_LINES = 64, /* --max-line is 1 MiB, what a stream takes, not 16 */
-	CMD_HOLD = 128        /* holds lines through an outage: --give-up */
+	CMD_SHORT_LINES = 64, /* --max-line is 2 MiB, what a stream holds as a line, not 16 */
+	CMD_HOLD = 128,       /* holds lines through an outage: --give-up */
+	CMD_RECORDS_IN = 256  /* reads records from elsewhere: --dead-letter */
 };
 
 struct common { /* the options that every command of a kind has */
@@ -33,7 +34,7 @@ struct common { /* the options that every command of a kind has */
 
 /* What moved: in = out + refused + failed. Counted with ledger_*; thread-safe. */
 struct ledger {
-	uint64_t in, out, refused, failed, marks, skipped;
+	uint64_t in, out, refused, failed, marks;
 };
 
 struct ctx {
@@ -77,10 +78,21 @@ void ledger_count(struct ctx *c, enum count what);
 int next_line(struct ctx *c, struct line *l, struct err *e);
 int check_line(const struct ctx *c, const struct line *l, struct err *e);
 
-/* One trouble with one line, dealt with by its class: message, dead letter (the whole line, synced), count, worst exit status.
- * source: its _source JSON or NULL. Returns -1 when even that could not be done (dead letter unwritable). */
-int trouble(struct ctx *c, uint64_t line_no, const char *line, size_t n, const char *source,
-	size_t source_len, const struct err *why, struct err *e);
+/* An input line and its position, for messages, dead letters and marks. Borrowed. */
+struct origin {
+	uint64_t no;
+	const char *line;
+	size_t len;
+	const char *source; /* the JSON text of its _source, or NULL */
+	size_t source_len;
+	bool cut; /* the line was too long: these are its first bytes */
+};
+
+/* One trouble with one line, dealt with by its class: message, dead letter (the whole line, synced), count.
+ * Returns -1 when even that could not be done (dead letter unwritable). */
+int trouble(struct ctx *c, const struct origin *o, const struct err *why, struct err *e);
+/* The dead letter alone, when there is one. */
+int dead_letter(struct ctx *c, const struct origin *o, const struct err *why, struct err *e);
 
 /* A mark line `{"_source":{...,"mark":"done"}}` for a swallowed line with that _source, appended to out. source: the JSON text of
  * the line's _source, or NULL: a mark without a position. */
@@ -96,7 +108,8 @@ const char *default_stream(int argc, char **argv);
 enum exit_code fail(const struct err *e);
 
 /* Hold through an outage: true when the caller should try again (after waiting with back-off), false when e is final, the
- * give-up time has passed, or a signal came. hold: zero at first. from_group: never give up. */
+ * give-up time has passed, or --grace after a signal. hold: zero at first. from_group: never give up; when it is final all the
+ * same the line is not dealt with, and nothing may be written for it. */
 struct hold {
 	int64_t since_ms;
 	int64_t stop_ms; /* monotonic time at which a stop signal was first seen */

@@ -6,9 +6,9 @@
 
 #define INTO(member) offsetof(struct common, member)
 
-/* need: a row is for commands with one of these flags; 0: for all; not: but not with these. */
+/* need: a row is for commands with one of these flags, 0: for all; unless: but not with these. */
 struct common_row {
-	unsigned need, not ;
+	unsigned need, unless;
 	struct opt opt;
 };
 
@@ -40,9 +40,9 @@ static const struct common_row rows[] = {
 		{ 0, "max-line", "SIZE", OPT_SIZE, INTO(max_line), NULL, "16MiB", NULL, "refuse longer lines",
 			64, 16777216 } },
 	{ CMD_SHORT_LINES, 0,
-		{ 0, "max-line", "SIZE", OPT_SIZE, INTO(max_line), NULL, "1MiB", NULL, "refuse longer lines",
+		{ 0, "max-line", "SIZE", OPT_SIZE, INTO(max_line), NULL, "2MiB", NULL, "refuse longer lines",
 			64, 16777216 } },
-	{ CMD_LINES_IN, 0,
+	{ CMD_LINES_IN | CMD_RECORDS_IN, 0,
 		{ 0, "dead-letter", "FILE", OPT_STR, INTO(dead_letter), NULL, NULL, "FILE",
 			"append lines that can't be used", 0, 0 } },
 	{ CMD_HOLD, 0,
@@ -68,7 +68,7 @@ const struct opt *common_table(unsigned flags)
 	static struct opt table[ARRAY_LEN(rows) + 1];
 	size_t n = 0;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if ((rows[i].need == 0 || (rows[i].need & flags)) && !(rows[i].not &flags))
+		if ((rows[i].need == 0 || (rows[i].need & flags)) && !(rows[i].unless & flags))
 			table[n++] = rows[i].opt;
 	table[n] = (struct opt){ 0 };
 	return table;

@@ -1,14 +1,11 @@
 /* invoke.c - ask the agent for each prompt, check what it says, and keep it in the cache. */
 #include "base/digest.h"
-#include "base/lanes.h"
-#include "cmd/cmd.h"
+#include "cmd/filter.h"
+#include "flow/cache.h"
 #include "rec/answer.h"
-#include "rec/entry.h"
-#include "rec/event.h"
+#include "rec/prompt_line.h"
 #include "rec/session.h"
 #include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct invoke_opts {
 	const char *cache;
@@ -34,268 +31,149 @@ static const struct opt table[] = {
 };
 
 struct run {
-	struct ctx *c;
 	struct agent *agent;
 	struct table *cache;
-	struct buf line;
-	struct err output;
-	bool broken;
 };
 
 struct job {
-	struct lane_job lane; /* first */
-	struct run *r;
-	uint64_t no;
-	char *line;
-	size_t len;
-	struct event ev; /* KEY, event_id, _source */
-	struct json_member prompt, version_m, hash;
-	struct buf text; /* the prompt */
-	int64_t version; /* -1: none */
-	char prompt_hash[130];
+	struct filter_job f; /* first */
+	struct prompt_line prompt;
+	bool asked;
 	int64_t model_ms;
-	cJSON *entry; /* the plain cache entry, when there is one */
-	const char *status;
-	struct err err;
+	struct cached cached;
 };
 
-/* No entry, or none with a version, or not a newer one, or an expired one: then this answer may stand. */
-static int store(struct job *j, const cJSON *item, int64_t now_s, struct err *e)
+static int read_prompt(struct filter_job *f, struct err *e)
 {
-	struct cond cond = { .any = true };
-	cond_test(&cond, j->r->c->opt.key, COND_MISSING, NULL);
-	cond_test(&cond, "version", COND_MISSING, NULL);
-	if (j->version >= 0)
-		cond_test(&cond, "version", COND_LE, av_n(j->version));
-	cond_test(&cond, "ttl", COND_LT, av_n(now_s));
-	int rc = table_put(j->r->cache, item, &cond, e);
-	cond_release(&cond);
-	return rc;
+	return prompt_line_read(&((struct job *)f)->prompt, f->line, f->len, e);
 }
 
-static int ask(struct job *j, struct buf *answer, struct err *e)
+static int ask(struct job *j, struct buf *text, struct err *e)
 {
+	const struct run *r = j->f.arg;
 	char session[SESSION_LEN];
 	if (o.session == 1)
 		uuid_v4(session);
 	else
-		session_for_key(j->ev.key_text, session);
-	const struct agent_question q = { .key = j->ev.key_text,
+		session_for_key(j->f.ev.key_text, session);
+	const struct agent_question q = { .key = j->f.ev.key_text,
 		.session = session,
-		.prompt = j->text.p,
-		.prompt_len = j->text.len,
+		.prompt = j->prompt.text.p,
+		.prompt_len = j->prompt.text.len,
 		.count = (size_t)o.count,
 		.timeout_ms = o.timeout_ms };
 	int64_t t0 = clock_mono_ms();
-	buf_reset(answer);
-	int rc = agent_ask(j->r->agent, &q, answer, e);
+	buf_reset(text);
+	int rc = agent_ask(r->agent, &q, text, e);
+	j->asked = true;
 	j->model_ms = clock_mono_ms() - t0;
 	return rc;
 }
 
-static int keep(struct job *j, const struct answer *a, struct err *e)
+static int keep(struct job *j, const struct answer *a)
 {
+	const struct run *r = j->f.arg;
+	const struct cache_entry entry = { .key_name = j->f.c->opt.key,
+		.key = j->f.ev.key_text,
+		.recommendations = a->items,
+		.ttl_s = o.ttl_ms / 1000,
+		.version = j->prompt.version,
+		.prompt_hash = j->prompt.hash };
 	struct hold hold = { 0 };
-	int64_t now_us = clock_now_us();
-	cJSON *item = entry_item(j->r->c->opt.key, j->ev.key_text, a->items, now_us, o.ttl_ms / 1000,
-		j->version, j->prompt_hash[0] ? j->prompt_hash : NULL);
 	int rc;
-	while ((rc = store(j, item, now_us / 1000000, e)) &&
-		hold_on(j->r->c, &hold, "cache", j->ev.source.group, e))
-		err_clear(e);
+	while ((rc = cache_put(r->cache, &entry, &j->cached, &j->f.err)) &&
+		filter_again(&j->f, &hold, "cache"))
+		;
 	hold_over(&hold, "cache");
-	j->status = "stored";
-	if (rc && cond_failed(e)) {
-		err_clear(e);
-		j->status = "outdated";
-		rc = 0;
-	}
-	j->entry = av_item_to_json(item);
-	cJSON_Delete(item);
 	return rc;
 }
 
-static void work(struct lane_job *lane, void *arg)
+static void work(struct filter_job *f)
 {
-	struct job *j = (struct job *)lane;
+	struct job *j = (struct job *)f;
 	struct hold hold = { 0 };
 	struct buf text = BUF_INIT(BUF_MAX_ANSWER);
 	struct answer a = { 0 };
 	int rc;
-	(void)arg;
-	while ((rc = ask(j, &text, &j->err)) && hold_on(j->r->c, &hold, "agent", j->ev.source.group, &j->err))
-		err_clear(&j->err);
+	while ((rc = ask(j, &text, &f->err)) && filter_again(f, &hold, "agent"))
+		;
 	hold_over(&hold, "agent");
-	if (rc == 0)
-		rc = answer_parse(text.p ? text.p : "", text.len, (size_t)o.count, &a, &j->err);
-	if (rc == 0)
-		keep(j, &a, &j->err);
+	if (rc == 0) {
+		f->answered = true;
+		rc = answer_parse(text.p ? text.p : "", text.len, (size_t)o.count, &a, &f->err);
+	}
+	if (rc == 0) {
+		f->answered = false;
+		keep(j, &a);
+	}
 	answer_release(&a);
 	buf_release(&text);
 }
 
-/* The members of the result line behind KEY and status. */
-static void write_entry(struct run *r, const struct job *j)
+static const char *status_of(const struct job *j)
+{
+	return j->f.err.cls != ERR_NONE ? "error"
+	       : j->f.lane.superseded   ? "superseded"
+	       : j->cached.outdated     ? "outdated"
+					: "stored";
+}
+
+/* The cache entry's members behind KEY. */
+static void add_entry(struct buf *out, const cJSON *entry)
 {
 	static const char *const names[] = { "recommendations", "generated_at", "ttl", "version",
 		"prompt_hash" };
-	struct buf *b = &r->line;
-	for (size_t i = 0; j->entry && i < ARRAY_LEN(names); i++) {
-		const cJSON *v = cJSON_GetObjectItemCaseSensitive(j->entry, names[i]);
+	for (size_t i = 0; entry && i < ARRAY_LEN(names); i++) {
+		const cJSON *v = cJSON_GetObjectItemCaseSensitive(entry, names[i]);
 		if (!v)
 			continue;
-		buf_printf(b, ",\"%s\":", names[i]);
-		json_print(b, v);
+		buf_printf(out, ",\"%s\":", names[i]);
+		json_print(out, v);
 	}
-	if (j->err.cls != ERR_NONE) {
-		buf_str(b, ",\"error\":");
-		error_json(b, &j->err);
-	}
-	if (!j->lane.superseded && j->text.len)
-		buf_printf(b, ",\"model_ms\":%lld", (long long)j->model_ms);
 }
 
-static void write_result(struct run *r, const struct job *j)
+static void write_result(const struct filter_job *f, struct buf *out)
 {
-	struct buf *b = &r->line;
-	buf_char(b, '{');
-	if (j->ev.key.type != JSON_NONE) {
-		json_quote_str(b, r->c->opt.key);
-		buf_char(b, ':');
-		buf_add(b, j->line + j->ev.key.off, j->ev.key.len);
-		buf_char(b, ',');
+	const struct job *j = (const struct job *)f;
+	buf_char(out, '{');
+	if (f->ev.key.type != JSON_NONE) {
+		json_quote_str(out, f->ev.key.name);
+		buf_char(out, ':');
+		buf_add(out, f->line + f->ev.key.off, f->ev.key.len);
+		buf_char(out, ',');
 	}
-	buf_printf(b, "\"status\":\"%s\"", j->status);
-	write_entry(r, j);
-	if (j->ev.event_id.type != JSON_NONE) {
-		buf_str(b, ",\"event_id\":");
-		buf_add(b, j->line + j->ev.event_id.off, j->ev.event_id.len);
+	buf_printf(out, "\"status\":\"%s\"", status_of(j));
+	add_entry(out, j->cached.entry);
+	if (f->err.cls != ERR_NONE) {
+		buf_str(out, ",\"error\":");
+		error_json(out, &f->err);
 	}
-	if (j->ev.source_m.len) {
-		buf_str(b, ",\"_source\":");
-		buf_add(b, j->line + j->ev.source_m.off, j->ev.source_m.len);
-	}
-	buf_char(b, '}');
+	if (j->asked)
+		buf_printf(out, ",\"model_ms\":%lld", (long long)j->model_ms);
+	filter_add_member(out, f, "event_id", &f->ev.event_id);
+	filter_add_member(out, f, "_source", &f->ev.source_m);
+	buf_char(out, '}');
 }
 
-static void done(struct lane_job *lane, void *arg)
+static void release(struct filter_job *f)
 {
-	struct job *j = (struct job *)lane;
-	struct run *r = arg;
-	struct err e = { 0 };
-	int rc = 0;
-	buf_reset(&r->line);
-	if (j->ev.is_mark) {
-		ledger_count(r->c, COUNT_MARKS);
-		buf_add(&r->line, j->line, j->len);
-	} else {
-		if (j->err.cls != ERR_NONE) {
-			j->status = "error";
-			rc = trouble(r->c, j->no, j->line, j->len,
-				j->ev.source_m.len ? j->line + j->ev.source_m.off : NULL, j->ev.source_m.len,
-				&j->err, &e);
-		} else {
-			ledger_count(r->c, COUNT_OUT);
-			j->status = j->lane.superseded ? "superseded" : j->status;
-		}
-		write_result(r, j);
-	}
-	if (rc == 0 && !r->broken)
-		rc = out_line(r->c->out, r->line.p, r->line.len, &e);
-	if (rc && !r->broken) {
-		r->output = e;
-		r->broken = true;
-	}
-	cJSON_Delete(j->entry);
-	event_release(&j->ev);
-	buf_release(&j->text);
-	free(j->line);
-	free(j);
-}
-
-static void idle(void *arg)
-{
-	struct run *r = arg;
-	if (!r->broken && out_soft_flush(r->c->out, &r->output))
-		r->broken = true;
-}
-
-/* A prompt line's own members, beyond what every event line has. */
-static int read_prompt(struct job *j, struct err *e)
-{
-	struct json_member m[] = { { .name = "prompt" }, { .name = "version" }, { .name = "prompt_hash" } };
-	struct json_object obj;
-	struct buf hash = BUF_INIT(sizeof j->prompt_hash - 1);
-	bool nul = false;
-	if (json_scan_object(j->line, j->len, m, ARRAY_LEN(m), &obj, e))
-		return -1;
-	if (m[0].type != JSON_STRING || m[0].len <= 2)
-		return err_set(e, ERR_REFUSED, "bad-prompt", "prompt is missing, empty or no string");
-	if (!json_unescape(&j->text, j->line + m[0].off, m[0].len, &nul))
-		return err_set(e, ERR_REFUSED, "bad-prompt", "prompt is over %zu bytes", j->text.max);
-	if (m[1].type != JSON_NONE && m[1].type != JSON_NULL) {
-		char *end = NULL;
-		j->version = m[1].type == JSON_NUMBER ? strtoll(j->line + m[1].off, &end, 10) : -1;
-		if (j->version < 0 || end != j->line + m[1].off + m[1].len)
-			return err_set(e, ERR_REFUSED, "bad-version", "version is no whole number");
-	}
-	if (m[2].type == JSON_STRING && json_unescape(&hash, j->line + m[2].off, m[2].len, &nul) && !nul &&
-		hash.len)
-		memcpy(j->prompt_hash, hash.p, hash.len + 1);
-	buf_release(&hash);
-	return 0;
-}
-
-static void submit(struct run *r, struct lanes *lanes, const struct line *l)
-{
-	struct job *j = mem_alloc(sizeof *j);
-	j->r = r;
-	j->no = l->no;
-	j->line = mem_dup(l->p, l->len);
-	j->len = l->len;
-	j->version = -1;
-	buf_init(&j->text, BUF_MAX_PROMPT);
-	int rc = check_line(r->c, l, &j->err);
-	if (rc == 0)
-		rc = event_parse(
-			&j->ev, j->line, j->len, r->c->opt.key, EVENT_NEED_KEY | EVENT_STORED, &j->err);
-	if (rc == 0 && !j->ev.is_mark)
-		rc = read_prompt(j, &j->err);
-	if (!j->ev.is_mark)
-		ledger_count(r->c, COUNT_IN);
-	j->lane.skip_work = rc != 0 || j->ev.is_mark;
-	if (!j->lane.skip_work) {
-		j->lane.key = j->ev.key_text;
-		j->lane.keylen = strlen(j->ev.key_text);
-	}
-	lanes_submit(lanes, &j->lane, 2 * j->len + sizeof *j);
-}
-
-static enum exit_code filter(struct run *r)
-{
-	const struct lanes_conf lc = { .workers = (unsigned)o.workers,
-		.window = 4096,
-		.window_bytes = 8 << 20,
-		.coalesce = true,
-		.work = work,
-		.done = done,
-		.idle = idle,
-		.arg = r };
-	struct lanes *lanes = lanes_open(&lc);
-	struct line l;
-	struct err e = { 0 };
-	int got = 1;
-	while (!r->broken && (got = next_line(r->c, &l, &e)) > 0)
-		submit(r, lanes, &l);
-	lanes_close(lanes);
-	if (r->broken)
-		return fail(&r->output);
-	return got < 0 ? fail(&e) : EXIT_DONE;
+	struct job *j = (struct job *)f;
+	prompt_line_release(&j->prompt);
+	cached_release(&j->cached);
 }
 
 static enum exit_code run(struct ctx *c, int argc, char **argv)
 {
-	struct run r = { .c = c, .line = BUF_INIT(BUF_MAX_LINE) };
+	const struct filter_conf fc = { .job_size = sizeof(struct job),
+		.workers = (unsigned)o.workers,
+		.window = 4096,
+		.window_bytes = 8 << 20,
+		.coalesce = true,
+		.read = read_prompt,
+		.work = work,
+		.write = write_result,
+		.release = release };
+	struct run r = { 0 };
 	struct err e = { 0 };
 	enum exit_code status;
 	if (argc > 1)
@@ -304,10 +182,9 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 		open_table(c->ports, o.cache, c->opt.key, &r.cache, &e))
 		status = fail(&e);
 	else
-		status = filter(&r);
+		status = filter_run(c, &fc, &r);
 	agent_close(r.agent);
 	table_close(r.cache);
-	buf_release(&r.line);
 	return status;
 }
 

@@ -2,11 +2,13 @@
 #include "base/stop.h"
 #include "cmd/cmd.h"
 #include "flow/archive.h"
+#include "flow/envelope.h"
 #include "flow/record_line.h"
+#include "flow/selection.h"
 #include "flow/shards.h"
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct replay_opts {
 	struct when since, until;
@@ -34,111 +36,97 @@ static const struct opt table[] = {
 
 struct run {
 	struct ctx *c;
-	double speed; /* 0: as fast as it goes */
-	int64_t first_event_us, started_ms;
-	struct buf line, source;
-	const char *stream;
+	struct selection selection;
+	struct pace pace;
+	struct envelope *envelope; /* of a stream */
+	struct buf line, flat, source;
 };
 
-/* Is the event one that was asked for? Sets *us to its time, 0 when it has none. */
-static bool wanted(const struct run *r, const char *p, size_t n, int64_t *us)
-{
-	struct json_member m[] = { { .name = r->c->opt.key }, { .name = "event_type" },
-		{ .name = "timestamp" } };
-	const char *const want[] = { o.key_is, o.type };
-	struct json_object obj;
-	struct buf text = BUF_INIT(BUF_MAX_SMALL);
-	bool ok = true;
-	*us = 0;
-	if (json_scan_object(p, n, m, ARRAY_LEN(m), &obj, NULL))
-		return !o.key_is && !o.type; /* what is no object is judged further on */
-	for (size_t i = 0; i < ARRAY_LEN(want) && ok; i++) {
-		if (!want[i])
-			continue;
-		buf_reset(&text);
-		ok = m[i].type == JSON_STRING && json_unescape(&text, p + m[i].off, m[i].len, NULL) &&
-		     text.len == strlen(want[i]) && memcmp(text.p, want[i], text.len) == 0;
-	}
-	buf_release(&text);
-	if (m[2].type == JSON_STRING)
-		time_parse(p + m[2].off + 1, m[2].len - 2, us);
-	if (*us && o.since.kind == WHEN_TIME && *us < o.since.us)
-		return false;
-	return ok && !(*us && o.until.kind == WHEN_TIME && *us >= o.until.us);
-}
-
-/* Wait until the event's turn has come. False: a signal came first. */
-static bool pace(struct run *r, int64_t us, struct err *e)
-{
-	if (!r->speed || !us)
-		return true;
-	if (!r->first_event_us) {
-		r->first_event_us = us;
-		r->started_ms = clock_mono_ms();
-	}
-	double after_ms = (double)(us - r->first_event_us) / 1000 / r->speed;
-	int64_t wait = r->started_ms + (int64_t)after_ms - clock_mono_ms();
-	if (wait <= 0)
-		return true;
-	return out_soft_flush(r->c->out, e) == 0 && clock_sleep_ms(wait);
-}
-
-/* One record, whatever it came from: 0 go on, 1 end, -1 with e. source: the _source object's text. */
-static int replay_record(struct run *r, const char *p, size_t n, struct err *e)
+/* Is it wanted, and has its turn come? 1 yes, 0 no, -1 with e; e untouched: a signal came first. */
+static int its_turn(struct run *r, const char *p, size_t n, struct err *e)
 {
 	int64_t us;
-	struct err why = { 0 };
-	if (!wanted(r, p, n, &us))
+	if (!selection_has(&r->selection, p, n, &us))
 		return 0;
-	if (!pace(r, us, &why)) {
-		*e = why;
-		return why.cls == ERR_NONE ? 1 : -1;
-	}
-	ledger_count(r->c, COUNT_IN);
-	buf_reset(&r->line);
-	if (!record_line(&r->line, p, n, r->source.p, r->source.len))
-		return err_set(e, ERR_INTERNAL, "", "record is too long");
-	if (out_line(r->c->out, r->line.p, r->line.len, e))
+	int64_t wait = pace_wait_ms(&r->pace, us);
+	if (wait > 0 && (out_soft_flush(r->c->out, e) || !clock_sleep_ms(wait)))
+		return -1;
+	return 1;
+}
+
+/* 0 go on, 1 end, -1 with e. */
+static int write_line(struct run *r, const struct buf *line, struct err *e)
+{
+	if (out_line(r->c->out, line->p, line->len, e))
 		return -1;
 	ledger_count(r->c, COUNT_OUT);
 	return stop_requested() ? 1 : 0;
+}
+
+/* A record that is refused leaves a mark, so that a later run can go on behind it. */
+static int refuse(struct run *r, const struct archive_record *a, const struct err *why, struct err *e)
+{
+	const struct origin bad = { a->value.no, a->value.p, a->value.len, r->source.p, r->source.len,
+		a->value.too_long };
+	if (trouble(r->c, &bad, why, e))
+		return -1;
+	ledger_count(r->c, COUNT_MARKS);
+	buf_reset(&r->line);
+	mark_line(&r->line, r->source.p, r->source.len, "done");
+	return out_line(r->c->out, r->line.p, r->line.len, e);
+}
+
+static int check_record(const struct archive_record *a, struct err *why)
+{
+	if (a->value.too_long)
+		return err_set(why, ERR_REFUSED, "record-too-long",
+			"%s: record is longer than --max-record %llu bytes", a->object,
+			(unsigned long long)o.max_record);
+	if (json_scan_object(a->value.p, a->value.len, NULL, 0, &(struct json_object){ 0 }, why))
+		return err_prefix(why, "%s: ", a->object);
+	return 0;
 }
 
 static int on_archived(const struct archive_record *a, void *arg, struct err *e)
 {
 	struct run *r = arg;
 	struct err why = { 0 };
+	buf_reset(&r->line);
 	buf_reset(&r->source);
 	buf_str(&r->source, "{\"object\":");
 	json_quote_str(&r->source, a->object);
 	buf_printf(&r->source, ",\"line\":%llu}", (unsigned long long)a->value.no);
-	if (a->value.too_long)
-		err_set(&why, ERR_REFUSED, "record-too-long",
-			"%s: record is longer than --max-record %llu bytes", a->object,
-			(unsigned long long)o.max_record);
-	else if (json_scan_object(a->value.p, a->value.len, NULL, 0, &(struct json_object){ 0 }, &why))
-		err_prefix(&why, "%s: ", a->object);
-	if (why.cls == ERR_NONE)
-		return replay_record(r, a->value.p, a->value.len, e);
+	int bad = check_record(a, &why), turn = bad ? 1 : its_turn(r, a->value.p, a->value.len, e);
+	if (turn <= 0)
+		return turn == 0 ? 0 : e->cls == ERR_NONE ? 1 : -1;
 	ledger_count(r->c, COUNT_IN);
-	return trouble(r->c, a->value.no, a->value.p, a->value.len, r->source.p, r->source.len, &why, e);
+	if (!bad && !record_line(&r->line, &r->flat, a->value.p, a->value.len, r->source.p, r->source.len))
+		bad = err_set(
+			&why, ERR_REFUSED, "record-too-long", "%s: record is too long for a line", a->object);
+	return bad ? refuse(r, a, &why, e) : write_line(r, &r->line, e);
 }
 
 static int on_bad_object(const char *object, const struct err *why, void *arg, struct err *e)
 {
 	struct run *r = arg;
+	const struct origin bad = { .line = object, .len = strlen(object) };
 	struct err full = *why;
 	err_prefix(&full, "%s: ", object);
 	ledger_count(r->c, COUNT_IN);
-	return trouble(r->c, 0, object, strlen(object), NULL, 0, &full, e);
+	return trouble(r->c, &bad, &full, e);
 }
 
 static int on_streamed(const char *shard_id, const struct record *rec, void *arg, struct err *e)
 {
 	struct run *r = arg;
-	buf_reset(&r->source);
-	record_source(&r->source, r->stream, shard_id, rec, NULL, NULL);
-	return replay_record(r, rec->data, rec->len, e);
+	int turn = its_turn(r, rec->data, rec->len, e);
+	if (turn <= 0)
+		return turn == 0 ? 0 : e->cls == ERR_NONE ? 1 : -1;
+	const struct buf *line = envelope_line(r->envelope, shard_id, rec);
+	if (!line)
+		return err_set(e, ERR_INTERNAL, "", "record is too long");
+	ledger_count(r->c, COUNT_IN);
+	return write_line(r, line, e);
 }
 
 static int on_idle(void *arg, struct err *e)
@@ -155,7 +143,7 @@ static int from_stream(struct run *r, const char *name, struct err *e)
 		return err_set(e, ERR_USAGE, "", "--after is for archives; a stream takes --since");
 	int rc = open_stream(r->c->ports, name, &s, e);
 	if (rc == 0) {
-		r->stream = s->name;
+		r->envelope = envelope_new(s->name, NULL, NULL);
 		struct follow_conf fc = { .stream = s,
 			.since = o.since,
 			.until = o.until,
@@ -169,6 +157,7 @@ static int from_stream(struct run *r, const char *name, struct err *e)
 		rc = f ? follow_run(f, e) : -1;
 	}
 	follow_close(f);
+	envelope_free(r->envelope);
 	stream_close(s);
 	return rc;
 }
@@ -195,37 +184,41 @@ static int from_archive(struct run *r, const char *name, struct err *e)
 	return rc;
 }
 
-static int parse_speed(struct run *r, struct err *e)
+static int replay(struct run *r, const char *name, struct err *e)
 {
-	char *end;
-	if (strcmp(o.speed, "max") == 0)
-		return 0;
-	r->speed = strtod(o.speed, &end);
-	if (*end || end == o.speed || !(r->speed > 0) || r->speed > 1e9)
-		return err_set(e, ERR_USAGE, "", "--speed: neither max nor a number above 0: %s", o.speed);
-	return 0;
+	const char *rest;
+	enum name_kind kind = name_kind(name, &rest);
+	if (strcmp(name, "-") == 0)
+		return err_set(e, ERR_USAGE, "", "standard input is no SOURCE: what comes there are lines");
+	if (kind == NAME_S3 || kind == NAME_PATH)
+		return from_archive(r, name, e);
+	int rc = from_stream(r, name, e);
+	if (rc < 0 && kind == NAME_PLAIN && e->cls == ERR_FAILED && access(name, F_OK) == 0)
+		err_prefix(e, "a file is named ./%s; ", name);
+	return rc;
 }
 
 static enum exit_code run(struct ctx *c, int argc, char **argv)
 {
+	static const char end[] = "{\"_source\":{\"mark\":\"end\"}}";
 	struct err e = { 0 };
-	struct run r = { .c = c, .line = BUF_INIT(BUF_MAX_LINE), .source = BUF_INIT(BUF_MAX_SMALL) };
-	const char *rest;
-	int rc = parse_speed(&r, &e);
+	struct run r = { .c = c,
+		.selection = { o.since, o.until, c->opt.key, o.key_is, o.type },
+		.line = BUF_INIT(BUF_MAX_LINE),
+		.flat = BUF_INIT(BUF_MAX_LINE),
+		.source = BUF_INIT(BUF_MAX_SMALL) };
+	int rc = pace_parse(&r.pace, o.speed, &e);
 	if (rc == 0 && argc != 1)
 		rc = err_set(
 			&e, ERR_USAGE, "", "one SOURCE, please: s3://BUCKET/PREFIX, a path, or a stream");
-	if (rc == 0) {
-		enum name_kind kind = name_kind(argv[0], &rest);
-		bool archive = kind == NAME_S3 || kind == NAME_PATH;
-		rc = archive ? from_archive(&r, argv[0], &e) : from_stream(&r, argv[0], &e);
-	}
+	if (rc == 0)
+		rc = replay(&r, argv[0], &e);
 	if (rc >= 0) {
-		static const char end[] = "{\"_source\":{\"mark\":\"end\"}}";
-		rc = out_line(c->out, end, sizeof end - 1, &e);
 		ledger_count(c, COUNT_MARKS);
+		rc = out_line(c->out, end, sizeof end - 1, &e);
 	}
 	buf_release(&r.line);
+	buf_release(&r.flat);
 	buf_release(&r.source);
 	return rc < 0 ? fail(&e) : EXIT_DONE;
 }
@@ -236,6 +229,6 @@ const struct cmd cmd_replay = {
 	.operands = "SOURCE",
 	.opts = table,
 	.into = &o,
-	.flags = CMD_LINES_OUT | CMD_SOURCE | CMD_KEY | CMD_PORTS,
+	.flags = CMD_LINES_OUT | CMD_RECORDS_IN | CMD_SOURCE | CMD_KEY | CMD_PORTS,
 	.run = run,
 };

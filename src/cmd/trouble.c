@@ -62,27 +62,30 @@ bool mark_line(struct buf *out, const char *source, size_t n, const char *mark)
 	return buf_printf(out, "%s\"mark\":\"%s\"}}", source[last - 1] == '{' ? "" : ",", mark);
 }
 
-static int dead_letter(struct ctx *c, uint64_t line_no, const char *line, size_t n, const char *source,
-	size_t source_len, const struct err *why, struct err *e)
+int dead_letter(struct ctx *c, const struct origin *o, const struct err *why, struct err *e)
 {
 	struct buf b = BUF_INIT(2 * BUF_MAX_LINE);
-	buf_printf(&b, "{\"command\":\"%s\",\"line\":%llu,\"reason\":", c->cmd->name,
-		(unsigned long long)line_no);
+	if (!c->dead)
+		return 0;
+	buf_printf(
+		&b, "{\"command\":\"%s\",\"line\":%llu,\"reason\":", c->cmd->name, (unsigned long long)o->no);
 	json_quote_str(&b, why->msg);
 	buf_str(&b, ",\"code\":");
 	json_quote_str(&b, why->code);
 	buf_printf(&b, ",\"class\":\"%s\",", err_class_name(why->cls));
-	if (utf8_valid(line, n) && !memchr(line, '\0', n)) {
+	if (utf8_valid(o->line, o->len) && !memchr(o->line, '\0', o->len)) {
 		buf_str(&b, "\"data\":");
-		json_quote(&b, line, n);
+		json_quote(&b, o->line, o->len);
 	} else {
 		buf_str(&b, "\"data_b64\":\"");
-		b64_encode(&b, line, n);
+		b64_encode(&b, o->line, o->len);
 		buf_char(&b, '"');
 	}
-	if (source) {
+	if (o->cut)
+		buf_str(&b, ",\"truncated\":true");
+	if (o->source) {
 		buf_str(&b, ",\"_source\":");
-		buf_add(&b, source, source_len);
+		buf_add(&b, o->source, o->source_len);
 	}
 	buf_char(&b, '}');
 	int rc = b.over ? err_set(e, ERR_INTERNAL, "", "dead letter too long")
@@ -93,11 +96,10 @@ static int dead_letter(struct ctx *c, uint64_t line_no, const char *line, size_t
 	return rc ? err_prefix(e, "--dead-letter: ") : 0;
 }
 
-int trouble(struct ctx *c, uint64_t line_no, const char *line, size_t n, const char *source,
-	size_t source_len, const struct err *why, struct err *e)
+int trouble(struct ctx *c, const struct origin *o, const struct err *why, struct err *e)
 {
-	log_line_error(line_no, why);
-	if (c->dead && dead_letter(c, line_no, line, n, source, source_len, why, e))
+	log_line_error(o->no, why);
+	if (dead_letter(c, o, why, e))
 		return -1;
 	ledger_count(c, why->cls == ERR_REFUSED ? COUNT_REFUSED : COUNT_FAILED);
 	return 0;

@@ -19,6 +19,7 @@ struct reading {
 	char after_name[1100]; /* the object to go on behind, or "" */
 	uint64_t after_line;   /* records of it that are done; UINT64_MAX: all */
 	uint64_t skip;         /* records to pass over in the object under way */
+	bool ended;            /* on_record ended it: blob_get and blob_list do not tell */
 };
 
 static bool digits(const char *s, size_t n)
@@ -64,7 +65,9 @@ static int on_value(const struct split_value *v, void *arg, struct err *e)
 {
 	struct reading *r = arg;
 	const struct archive_record rec = { r->object, *v };
-	return v->no <= r->skip ? 0 : r->c->on_record(&rec, r->c->arg, e);
+	int rc = v->no <= r->skip ? 0 : r->c->on_record(&rec, r->c->arg, e);
+	r->ended = rc > 0;
+	return rc;
 }
 
 static int on_plain(const char *p, size_t n, void *arg, struct err *e)
@@ -78,6 +81,21 @@ static int on_bytes(const char *p, size_t n, void *arg, struct err *e)
 	return gunzip_feed(arg, p, n, e);
 }
 
+/* The end of an object's bytes. What came before a damage stands on its own. */
+static int finish(struct reading *r, struct gunzip *g, int rc, struct err *e)
+{
+	struct err second = { 0 };
+	if (rc == 0)
+		rc = gunzip_finish(g, e);
+	if (r->ended || (rc < 0 && e->cls != ERR_REFUSED))
+		return rc;
+	int rest = split_finish(&r->split, rc ? &second : e);
+	if (rc && rest < 0)
+		*e = second; /* the sink's own trouble */
+	return rest < 0 ? rest : rc;
+}
+
+/* 0 to go on, 1 ended, -1. */
 static int read_object(struct reading *r, const char *name, uint64_t skip, struct err *e)
 {
 	struct gunzip *g = gunzip_new(on_plain, r);
@@ -85,15 +103,11 @@ static int read_object(struct reading *r, const char *name, uint64_t skip, struc
 	r->skip = skip;
 	split_reset(&r->split);
 	int rc = blob_get(r->c->blob, name, on_bytes, g, e);
-	if (rc == 0)
-		rc = gunzip_finish(g, e);
-	if (rc == 0 || (rc < 0 && e->cls == ERR_REFUSED)) {
-		/* What came before the damage stands on its own. */
-		struct err second = { 0 };
-		int rest = split_finish(&r->split, rc ? &second : e);
-		rc = rc ? rc : rest;
-	}
+	if (!r->ended)
+		rc = finish(r, g, rc, e);
 	gunzip_free(g);
+	if (r->ended)
+		return 1;
 	if (rc < 0 && (e->cls == ERR_REFUSED || e->cls == ERR_FAILED)) {
 		struct err why = *e;
 		err_clear(e);
@@ -144,6 +158,8 @@ int archive_read(const struct archive_conf *c, struct err *e)
 		rc = read_object(r, r->after_name, r->after_line, e);
 	if (rc == 0)
 		rc = blob_list(c->blob, c->prefix, r->after_name[0] ? r->after_name : NULL, on_item, r, e);
+	if (rc == 0 && r->ended)
+		rc = 1;
 	split_release(&r->split);
 	free(r);
 	return rc;

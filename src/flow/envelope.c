@@ -2,10 +2,9 @@
 #include "flow/envelope.h"
 
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "rec/event.h"
+#include "flow/record_line.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,35 +135,12 @@ static void build_source(struct envelope *v, struct place *p, const struct recor
 	buf_char(&v->source, '}');
 }
 
-static bool add_object(struct envelope *v, const struct record *r)
-{
-	struct json_member own = { .name = "_source" };
-	struct json_object obj;
-	const char *text = r->data;
-	if (json_scan_object(r->data, r->len, &own, 1, &obj, NULL) || own.type != JSON_NONE)
-		return false;
-	if (obj.newlines) {
-		/* As long as the original: the offsets hold. */
-		buf_reset(&v->flat);
-		json_copy_flat(&v->flat, r->data, r->len);
-		text = v->flat.p;
-	}
-	line_with_source(&v->line, text, &obj, NULL, v->source.p, v->source.len);
-	return true;
-}
-
 const struct buf *envelope_line(struct envelope *v, const char *shard_id, const struct record *r)
 {
 	build_source(v, place_of(v, shard_id), r);
 	buf_reset(&v->line);
-	if (!add_object(v, r)) {
-		buf_str(&v->line, "{\"data_b64\":\"");
-		b64_encode(&v->line, r->data, r->len);
-		buf_str(&v->line, "\",\"_source\":");
-		buf_add(&v->line, v->source.p, v->source.len);
-		buf_char(&v->line, '}');
-	}
-	return v->line.over || v->source.over || v->flat.over ? NULL : &v->line;
+	bool fits = record_line(&v->line, &v->flat, r->data, r->len, v->source.p, v->source.len);
+	return fits && !v->source.over ? &v->line : NULL;
 }
 
 const struct buf *envelope_mark(struct envelope *v, const char *shard_id, const char *mark)

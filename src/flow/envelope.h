@@ -14,8 +14,8 @@ struct envelope *envelope_new(const char *stream, const char *group, const char 
 void envelope_free(struct envelope *v);
 
 /* The record's line, without LF; valid until the next call. A record that is a JSON object gets `_source` as its last member
- * and otherwise keeps its bytes (but for raw line ends between tokens, which become spaces); any other, and one with a
- * `_source` of its own, travels as data_b64. shard_id: the same pointer for every record of a shard is fastest. NULL: too long. */
+ * and otherwise keeps its bytes; what is none, or would be taken for something else, travels as data_b64 (record_line.h).
+ * shard_id: the same pointer for every record of a shard is fastest. NULL: too long. */
 const struct buf *envelope_line(struct envelope *v, const char *shard_id, const struct record *r);
 /* A mark at the shard's last position; shard_id NULL: one that is no shard's. */
 const struct buf *envelope_mark(struct envelope *v, const char *shard_id, const char *mark);

@@ -2,6 +2,7 @@
 #include "flow/puts.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/stop.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +10,15 @@
 
 #define RETRY_FIRST_MS 100
 #define RETRY_MOST_MS 10000
+#define LOOK_UP_MS 200      /* how late a signal may be noticed while a lane waits */
+#define PARTIAL_IS_OUTAGE 3 /* calls in a row of which nothing was taken, all throttled */
 
 struct rec {
 	struct rec *next;      /* in order of submission */
 	struct rec *lane_next; /* in the lane */
 	void *job;
 	size_t len, cost;
+	uint32_t hash;              /* of key */
 	const char *key, *hash_key; /* behind data */
 	char *receipt;              /* shard id, NUL, sequence number */
 	struct err *err;
@@ -33,7 +37,8 @@ struct lane {
 	int64_t trouble_ms; /* since when, 0: none */
 	struct put *batch;
 	struct rec **taken;
-	bool started, busy;
+	const struct rec **keys; /* hash table of the keys taken, with order_key */
+	bool started, busy, out; /* out: counted in puts.out */
 };
 
 struct puts {
@@ -42,8 +47,10 @@ struct puts {
 	pthread_cond_t space, reported;
 	struct rec *head, *tail;
 	size_t n, bytes;
-	int64_t hurry_ms; /* monotonic deadline, 0: none */
-	bool reporting, draining, closing, pressed, out;
+	size_t keys;      /* slots of a lane's table, a power of two */
+	int64_t hurry_ms; /* monotonic deadline after a signal, 0: none */
+	unsigned out;     /* lanes that make no progress */
+	bool reporting, draining, closing, pressed;
 	struct lane lanes[64];
 };
 
@@ -52,6 +59,8 @@ struct puts *puts_open(const struct puts_conf *c)
 	struct puts *q = mem_alloc(sizeof *q);
 	pthread_condattr_t attr;
 	q->c = *c;
+	for (q->keys = 16; q->keys < 2 * c->batch_records;)
+		q->keys *= 2;
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->space, NULL);
 	pthread_cond_init(&q->reported, NULL);
@@ -65,50 +74,62 @@ struct puts *puts_open(const struct puts_conf *c)
 	return q;
 }
 
+/* Take what is finished at the front; the number of records, *last the last of them. */
+static size_t take_finished(struct puts *q, struct rec **last, size_t *bytes)
+{
+	size_t n = 0;
+	*bytes = 0;
+	for (struct rec *r = q->head; r && r->finished; r = r->next, n++) {
+		*last = r;
+		*bytes += r->cost;
+	}
+	if (!n)
+		return 0;
+	q->head = (*last)->next;
+	if (!q->head)
+		q->tail = NULL;
+	(*last)->next = NULL;
+	return n;
+}
+
+static void report_one(struct puts *q, struct rec *r)
+{
+	struct put_result res = { "", "", r->err };
+	if (r->receipt) {
+		res.shard_id = r->receipt;
+		res.sequence_number = r->receipt + strlen(r->receipt) + 1;
+	}
+	q->c.done(&res, r->job, q->c.arg);
+	free(r->receipt);
+	free(r->err);
+	free(r);
+}
+
 /* Report what is finished at the front. Called with the lock held; the lock is dropped around callbacks. */
 static void report(struct puts *q)
 {
-	if (q->reporting)
+	size_t n, bytes;
+	if (q->reporting || !q->head || !q->head->finished)
 		return;
 	q->reporting = true;
-	bool any = false;
-	while (q->head && q->head->finished) {
-		struct rec *first = q->head, *last = first;
-		size_t n = 1, bytes = first->cost;
-		for (; last->next && last->next->finished; last = last->next, n++)
-			bytes += last->next->cost;
-		q->head = last->next;
-		if (!q->head)
-			q->tail = NULL;
+	for (struct rec *r = q->head, *last, *next; (n = take_finished(q, &last, &bytes)); r = q->head) {
 		pthread_mutex_unlock(&q->lock);
-		for (struct rec *r = first, *next; r; r = next) {
-			struct put_result res = { "", "", r->err };
-			next = r == last ? NULL : r->next;
-			if (r->receipt) {
-				res.shard_id = r->receipt;
-				res.sequence_number = r->receipt + strlen(r->receipt) + 1;
-			}
-			q->c.done(&res, r->job, q->c.arg);
-			free(r->receipt);
-			free(r->err);
-			free(r);
+		for (; r; r = next) {
+			next = r->next;
+			report_one(q, r);
 		}
 		pthread_mutex_lock(&q->lock);
-		any = true;
 		q->n -= n;
 		q->bytes -= bytes;
 		pthread_cond_broadcast(&q->space);
-	}
-	if (any && q->c.idle) {
-		pthread_mutex_unlock(&q->lock);
-		q->c.idle(q->c.arg);
-		pthread_mutex_lock(&q->lock);
+		if (q->c.idle && !(q->head && q->head->finished)) {
+			pthread_mutex_unlock(&q->lock);
+			q->c.idle(q->c.arg);
+			pthread_mutex_lock(&q->lock);
+		}
 	}
 	q->reporting = false;
-	if (q->head && q->head->finished)
-		report(q); /* finished while idle ran */
-	if (!q->n)
-		pthread_cond_broadcast(&q->reported);
+	pthread_cond_broadcast(&q->reported);
 }
 
 static size_t cost_in_call(const struct rec *r)
@@ -116,13 +137,15 @@ static size_t cost_in_call(const struct rec *r)
 	return r->len + strlen(r->key);
 }
 
-/* Is this key in the batch already? Linear: only with order_key, and calls hold 500 at most. */
-static bool key_taken(const struct lane *l, size_t n, const struct rec *r)
+/* With order_key: note the key; false: the batch has a record of it already. */
+static bool take_key(struct lane *l, const struct rec *r)
 {
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(l->taken[i]->key, r->key) == 0)
-			return true;
-	return false;
+	size_t mask = l->q->keys - 1, i = (r->hash >> 7) & mask;
+	for (; l->keys[i]; i = (i + 1) & mask)
+		if (l->keys[i]->hash == r->hash && strcmp(l->keys[i]->key, r->key) == 0)
+			return false;
+	l->keys[i] = r;
+	return true;
 }
 
 /* Choose the next call's records from the front of the lane; they stay queued until answered. */
@@ -130,11 +153,13 @@ static size_t choose(struct lane *l)
 {
 	const struct puts_conf *c = &l->q->c;
 	size_t n = 0, bytes = 0;
+	if (c->order_key)
+		memset(l->keys, 0, l->q->keys * sizeof(struct rec *));
 	for (struct rec *r = l->head; r && n < c->batch_records; r = r->lane_next) {
 		size_t cost = cost_in_call(r);
 		if (n && bytes + cost > c->batch_bytes)
 			break;
-		if (c->order_key && key_taken(l, n, r))
+		if (c->order_key && !take_key(l, r))
 			continue;
 		l->taken[n] = r;
 		l->batch[n].data = r->data;
@@ -163,13 +188,41 @@ static void set_error(struct rec *r, const struct err *e)
 	*r->err = *e;
 }
 
+static void look_for_signal(struct puts *q)
+{
+	if (!q->hurry_ms && stop_requested())
+		q->hurry_ms = clock_mono_ms() + q->c.grace_ms;
+}
+
 /* Has the trouble lasted too long for this record? */
 static bool given_up(const struct lane *l, const struct rec *r, int64_t now)
 {
-	const struct puts *q = l->q;
+	struct puts *q = l->q;
+	int64_t since = l->trouble_ms ? l->trouble_ms : now;
+	look_for_signal(q);
 	if (q->hurry_ms && now >= q->hurry_ms)
 		return true;
-	return !r->hold && l->trouble_ms && now - l->trouble_ms >= q->c.give_up_ms;
+	return !r->hold && now - since >= q->c.give_up_ms;
+}
+
+/* Take n finished records out of the lane. */
+static void unlink_finished(struct lane *l, size_t n)
+{
+	struct rec **link = &l->head, *prev = NULL;
+	while (n) {
+		struct rec *r = *link;
+		if (r->finished) {
+			*link = r->lane_next;
+			l->n--;
+			l->bytes -= cost_in_call(r);
+			n--;
+		} else {
+			prev = r;
+			link = &r->lane_next;
+		}
+	}
+	if (!*link)
+		l->tail = prev;
 }
 
 /* Mark what the call settled and take it out of the lane. Returns how many entries must be sent again. */
@@ -191,21 +244,7 @@ static size_t settle(struct lane *l, size_t n, int rc, const struct err *e)
 		}
 		r->finished = true;
 	}
-	if (again == n)
-		return again;
-	struct rec **link = &l->head, *prev = NULL;
-	while (*link) {
-		struct rec *r = *link;
-		if (r->finished) {
-			*link = r->lane_next;
-			l->n--;
-			l->bytes -= cost_in_call(r);
-		} else {
-			prev = r;
-			link = &r->lane_next;
-		}
-	}
-	l->tail = prev;
+	unlink_finished(l, n - again);
 	return again;
 }
 
@@ -229,27 +268,40 @@ static void back_off(struct lane *l)
 	int64_t most = (int64_t)RETRY_FIRST_MS << shift;
 	if (most > RETRY_MOST_MS)
 		most = RETRY_MOST_MS;
-	int64_t until = clock_mono_ms() + 10 + (int64_t)((double)most * random_unit());
-	while (clock_mono_ms() < until) {
-		if (l->q->hurry_ms && clock_mono_ms() >= l->q->hurry_ms)
+	int64_t now = clock_mono_ms(), until = now + 10 + (int64_t)((double)most * random_unit());
+	for (; now < until; now = clock_mono_ms()) {
+		look_for_signal(l->q);
+		if (l->q->hurry_ms && now >= l->q->hurry_ms)
 			return;
-		wait_until(l, until);
+		wait_until(l, until < now + LOOK_UP_MS ? until : now + LOOK_UP_MS);
 	}
 }
 
-/* Say once that calls fail and once that they go through again. The lock is held. */
-static void note_outage(struct lane *l, bool call_failed, const struct err *e)
+/* Say once that nothing goes through and once that it does again. The lock is held. */
+static void note_outage(struct lane *l, bool out, const struct err *e)
 {
 	struct puts *q = l->q;
-	if (call_failed && !q->out) {
-		q->out = true;
-		if (q->c.outage)
-			q->c.outage(e, q->c.arg);
-	} else if (!call_failed && q->out) {
-		q->out = false;
-		if (q->c.outage)
-			q->c.outage(NULL, q->c.arg);
-	}
+	if (out == l->out)
+		return;
+	l->out = out;
+	q->out += out ? 1 : -1u;
+	if (q->c.outage && q->out == (out ? 1 : 0))
+		q->c.outage(out ? e : NULL, q->c.arg);
+}
+
+/* How the lane stands after a call of n records of which `again` must be sent again. */
+static void judge(struct lane *l, size_t n, size_t again, bool call_failed, const struct err *e)
+{
+	if (call_failed || (again == n && l->failures + 1 >= PARTIAL_IS_OUTAGE))
+		note_outage(l, true, call_failed ? e : &l->batch[0].err);
+	else if (again < n)
+		note_outage(l, false, NULL);
+	if (again < n)
+		l->failures = 0; /* progress */
+	if (!again)
+		l->trouble_ms = 0;
+	else if (again < n || !l->trouble_ms)
+		l->trouble_ms = clock_mono_ms();
 }
 
 static void one_call(struct lane *l)
@@ -262,22 +314,11 @@ static void one_call(struct lane *l)
 	int rc = stream_put(q->c.stream, l->batch, n, &e);
 	pthread_mutex_lock(&q->lock);
 	l->busy = false;
-	bool call_failed = rc && e.cls == ERR_UNAVAILABLE;
-	if (call_failed && !l->trouble_ms)
-		l->trouble_ms = clock_mono_ms();
-	if (!call_failed || !q->out)
-		note_outage(l, call_failed, &e);
 	size_t again = settle(l, n, rc, &e);
+	judge(l, n, again, rc && e.cls == ERR_UNAVAILABLE, &e);
 	report(q);
-	if (!again) {
-		l->failures = 0;
-		l->trouble_ms = 0;
+	if (!again)
 		return;
-	}
-	if (!l->trouble_ms)
-		l->trouble_ms = clock_mono_ms();
-	if (again < n)
-		l->failures = 0, l->trouble_ms = clock_mono_ms(); /* progress: the trouble begins anew */
 	back_off(l);
 	l->failures++;
 }
@@ -313,7 +354,16 @@ static void start_lane(struct lane *l)
 	const struct puts_conf *c = &l->q->c;
 	l->batch = mem_array(c->batch_records, sizeof *l->batch);
 	l->taken = mem_array(c->batch_records, sizeof(struct rec *));
+	l->keys = c->order_key ? mem_array(l->q->keys, sizeof(struct rec *)) : NULL;
 	l->started = pthread_create(&l->thread, NULL, lane_main, l) == 0;
+}
+
+static uint32_t hash_key(const char *key)
+{
+	uint32_t h = 2166136261u;
+	for (; *key; key++)
+		h = (h ^ (unsigned char)*key) * 16777619u;
+	return h ^ h >> 15;
 }
 
 static struct rec *make_rec(const struct put_in *in, void *job)
@@ -328,6 +378,7 @@ static struct rec *make_rec(const struct put_in *in, void *job)
 	char *k = r->data + len;
 	memcpy(k, in->partition_key ? in->partition_key : "", klen + 1);
 	r->key = k;
+	r->hash = hash_key(k);
 	if (hlen) {
 		memcpy(k + klen + 1, in->explicit_hash_key, hlen + 1);
 		r->hash_key = k + klen + 1;
@@ -343,14 +394,6 @@ static struct rec *make_rec(const struct put_in *in, void *job)
 	return r;
 }
 
-static size_t lane_of(const struct puts *q, const char *key)
-{
-	uint32_t h = 2166136261u;
-	for (; *key; key++)
-		h = (h ^ (unsigned char)*key) * 16777619u;
-	return (h ^ h >> 15) % q->c.lanes;
-}
-
 static void press(struct puts *q)
 {
 	q->pressed = true;
@@ -360,8 +403,8 @@ static void press(struct puts *q)
 
 static void enqueue(struct puts *q, struct rec *r)
 {
-	struct lane *l = &q->lanes[lane_of(q, r->key)];
-	if (!l->started)
+	struct lane *l = &q->lanes[r->hash % q->c.lanes];
+	if (!l->batch)
 		start_lane(l);
 	r->queued_ms = clock_mono_ms();
 	if (l->tail)
@@ -373,6 +416,8 @@ static void enqueue(struct puts *q, struct rec *r)
 	l->bytes += cost_in_call(r);
 	if (!l->busy && (l->n == 1 || l->n >= q->c.batch_records || l->bytes >= q->c.batch_bytes))
 		pthread_cond_signal(&l->wake);
+	while (!l->started && l->head) /* no thread could be had: work here */
+		one_call(l);
 }
 
 void puts_submit(struct puts *q, const struct put_in *in, void *job)
@@ -403,17 +448,9 @@ void puts_drain(struct puts *q)
 	pthread_mutex_lock(&q->lock);
 	q->draining = true;
 	press(q);
-	while (q->n)
+	while (q->n || q->reporting)
 		pthread_cond_wait(&q->reported, &q->lock);
 	q->draining = q->pressed = false;
-	pthread_mutex_unlock(&q->lock);
-}
-
-void puts_hurry(struct puts *q, int64_t grace_ms)
-{
-	pthread_mutex_lock(&q->lock);
-	q->hurry_ms = clock_mono_ms() + grace_ms;
-	press(q);
 	pthread_mutex_unlock(&q->lock);
 }
 
@@ -429,6 +466,7 @@ void puts_close(struct puts *q)
 			pthread_join(q->lanes[i].thread, NULL);
 		free(q->lanes[i].batch);
 		free(q->lanes[i].taken);
+		free(q->lanes[i].keys);
 		pthread_cond_destroy(&q->lanes[i].wake);
 	}
 	pthread_cond_destroy(&q->space);

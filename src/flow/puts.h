@@ -4,7 +4,8 @@
  * a key's records leave in order. A batch closes by count, bytes, linger, or when the window is full. Only
  * failed entries are sent again, before anything newer of their lane. With order_key no call holds two
  * records of one key, so that a partial failure can't overtake. Results come back in order of submission.
- * One thread submits; callbacks come from the lanes' threads, never two at once. */
+ * One thread submits. done and idle come from the lanes' threads or from puts_submit, never two at once; outage comes from a
+ * lane's thread with the lock held and must not call back. */
 #ifndef RECAGENT_FLOW_PUTS_H
 #define RECAGENT_FLOW_PUTS_H
 
@@ -23,12 +24,13 @@ struct puts_conf {
 	size_t window_records, window_bytes; /* unreported: backpressure */
 	int64_t linger_ms;                   /* a lone record waits so long for company */
 	int64_t give_up_ms;                  /* an outage that lasts longer fails the record */
+	int64_t grace_ms; /* after a stop signal (stop.h) any record fails when it lasts longer */
 	bool order_key;
 	bool want_receipts; /* else put_result has no texts for what was stored */
 	/* Once per record, in order of submission; frees job. */
 	void (*done)(const struct put_result *r, void *job, void *arg);
 	void (*idle)(void *arg); /* nothing more to report now: flush */
-	/* Once when a call could not be made (e), once when calls go through again (NULL). */
+	/* Once when calls can't be made or nothing of them is taken (e), once when all lanes go on again (NULL). */
 	void (*outage)(const struct err *e, void *arg);
 	void *arg;
 };
@@ -36,7 +38,7 @@ struct puts_conf {
 struct put_in {
 	const char *data, *partition_key, *explicit_hash_key; /* copied; explicit_hash_key may be NULL */
 	size_t len;
-	bool hold_for_ever;    /* never give up: the line comes from a group and will be redelivered */
+	bool hold_for_ever;    /* not bound by give_up_ms: the line comes from a group and would be lost */
 	const struct err *err; /* set: not to be put, takes only its place in the order */
 };
 
@@ -44,8 +46,6 @@ struct puts;
 struct puts *puts_open(const struct puts_conf *c);
 void puts_submit(struct puts *q, const struct put_in *in, void *job); /* blocks while the window is full */
 void puts_drain(struct puts *q); /* send what lingers, wait until all is reported */
-/* Give up everything that is not stored within grace_ms from now on, however long its own limit. */
-void puts_hurry(struct puts *q, int64_t grace_ms);
 void puts_close(struct puts *q); /* drains, frees */
 
 #endif

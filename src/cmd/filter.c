@@ -1,0 +1,115 @@
+/* filter.c - lines through lanes. */
+#include "cmd/filter.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct filter {
+	const struct filter_conf *conf;
+	struct report report;
+	void *arg;
+};
+
+bool filter_again(struct filter_job *j, struct hold *h, const char *what)
+{
+	if (!hold_on(j->c, h, what, j->ev.source.group != NULL, &j->err))
+		return false;
+	err_clear(&j->err);
+	return true;
+}
+
+void filter_add_member(
+	struct buf *out, const struct filter_job *j, const char *name, const struct json_member *m)
+{
+	if (m->type == JSON_NONE)
+		return;
+	buf_str(out, ",\"");
+	buf_str(out, name);
+	buf_str(out, "\":");
+	buf_add(out, j->line + m->off, m->len);
+}
+
+static void work(struct lane_job *lane, void *arg)
+{
+	const struct filter *f = arg;
+	f->conf->work((struct filter_job *)lane);
+}
+
+static void done(struct lane_job *lane, void *arg)
+{
+	struct filter_job *j = (struct filter_job *)lane;
+	struct filter *f = arg;
+	struct report *r = &f->report;
+	const struct json_member *src = &j->ev.source_m;
+	const struct origin o = { j->no, j->line, j->len, src->len ? j->line + src->off : NULL, src->len,
+		j->cut };
+	if (j->ev.is_mark) {
+		report_mark(r);
+		buf_add(&r->line, j->line, j->len);
+	} else if (report_settle(r, &o, &j->err, j->ev.source.group != NULL, j->answered)) {
+		f->conf->write(j, &r->line);
+	}
+	report_write(r);
+	f->conf->release(j);
+	event_release(&j->ev);
+	free(j->line);
+	free(j);
+}
+
+static void idle(void *arg)
+{
+	report_flush(&((struct filter *)arg)->report);
+}
+
+static void submit(struct filter *f, struct lanes *lanes, const struct line *l)
+{
+	struct filter_job *j = mem_alloc(f->conf->job_size);
+	struct ctx *c = f->report.c;
+	j->c = c;
+	j->arg = f->arg;
+	j->no = l->no;
+	j->line = mem_dup(l->p, l->len);
+	j->len = l->len;
+	j->cut = l->too_long;
+	int rc = check_line(c, l, &j->err);
+	if (rc == 0)
+		rc = event_parse(&j->ev, j->line, j->len, c->opt.key, EVENT_NEED_KEY | EVENT_STORED, &j->err);
+	if (rc == 0 && !j->ev.is_mark && f->conf->read)
+		rc = f->conf->read(j, &j->err);
+	if (!j->ev.is_mark)
+		ledger_count(c, COUNT_IN);
+	j->lane.skip_work = rc || j->ev.is_mark;
+	if (!j->lane.skip_work) {
+		j->lane.key = j->ev.key_text;
+		j->lane.keylen = strlen(j->ev.key_text);
+	}
+	lanes_submit(lanes, &j->lane, 2 * j->len + f->conf->job_size);
+}
+
+enum exit_code filter_run(struct ctx *c, const struct filter_conf *conf, void *arg)
+{
+	struct filter f = { .conf = conf, .arg = arg };
+	struct lanes_conf lc = { .workers = conf->workers,
+		.window = conf->window,
+		.window_bytes = conf->window_bytes,
+		.coalesce = conf->coalesce,
+		.work = work,
+		.done = done,
+		.idle = idle,
+		.arg = &f };
+	struct lanes *lanes;
+	struct line l;
+	struct err e = { 0 };
+	int got = 1;
+	report_init(&f.report, c);
+	lanes = lanes_open(&lc);
+	while (!report_stopped(&f.report) && (got = next_line(c, &l, &e)) > 0)
+		submit(&f, lanes, &l);
+	if (e.cls == ERR_PIPE)
+		report_break(&f.report, &e);
+	if (report_stopped(&f.report))
+		lanes_abandon(lanes); /* what nobody will read need not be asked for */
+	lanes_close(lanes);
+	enum exit_code status = report_status(&f.report, got, &e);
+	report_release(&f.report);
+	return status;
+}

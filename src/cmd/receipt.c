@@ -1,0 +1,50 @@
+/* receipt.c - pending lines and their receipts. */
+#include "cmd/receipt.h"
+#include <string.h>
+
+struct pending *pending_new(
+	const struct line *l, const struct event *ev, const char *event_id, bool keep_line)
+{
+	size_t id = strlen(event_id), src = ev->source_m.len, len = keep_line ? l->len : 0;
+	struct pending *p = mem_realloc(NULL, sizeof *p + id + 1 + src + len);
+	char *at = (char *)(p + 1);
+	*p = (struct pending){ .origin = { .no = l->no, .cut = l->too_long },
+		.is_mark = ev->is_mark,
+		.from_group = ev->source.group != NULL };
+	p->event_id = memcpy(at, event_id, id + 1);
+	at += id + 1;
+	if (src) {
+		p->origin.source = memcpy(at, l->p + ev->source_m.off, src);
+		p->origin.source_len = src;
+		at += src;
+	}
+	if (len) {
+		p->origin.line = memcpy(at, l->p, len);
+		p->origin.len = len;
+	}
+	return p;
+}
+
+bool receipt_write(struct buf *out, const struct pending *p, const struct put_result *res)
+{
+	buf_printf(out, "{\"line\":%llu", (unsigned long long)p->origin.no);
+	if (p->event_id[0]) {
+		buf_str(out, ",\"event_id\":");
+		json_quote_str(out, p->event_id);
+	}
+	if (res->err) {
+		buf_str(out, ",\"error\":");
+		error_json(out, res->err);
+	} else {
+		buf_str(out, ",\"shard_id\":\"");
+		buf_str(out, res->shard_id);
+		buf_str(out, "\",\"sequence_number\":\"");
+		buf_str(out, res->sequence_number);
+		buf_char(out, '"');
+	}
+	if (p->origin.source) {
+		buf_str(out, ",\"_source\":");
+		buf_add(out, p->origin.source, p->origin.source_len);
+	}
+	return buf_char(out, '}') && !out->over;
+}
