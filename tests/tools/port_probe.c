@@ -3,7 +3,7 @@
  *   port_probe shards STREAM | describe STREAM | create STREAM SHARDS
  *   port_probe put STREAM            lines "KEY<TAB>DATA" in, "SHARD<TAB>SEQUENCE" or "error<TAB>CODE" a line out
  *   port_probe read STREAM SHARD POSITION [MAX [LIMIT]]   POSITION: trim, latest, at:SEQ, after:SEQ, time:MS. Reads until MAX
- *                                    records, the shard's end, or ten empty answers at the tip; "SEQUENCE<TAB>KEY<TAB>DATA" out
+ *                                    records, the shard's end, or six empty answers at the tip; "SEQUENCE<TAB>KEY<TAB>DATA" out
  *   port_probe get TABLE KEY | getmany TABLE KEY... | del TABLE KEY [COND...] | scan TABLE
  *   port_probe item TABLE ITEM [COND...]            PutItem of typed JSON
  *   port_probe update TABLE KEY CHANGE... [COND...]  CHANGE: set:ATTR=TYPED, add:ATTR=N, remove:ATTR
@@ -120,7 +120,7 @@ static int read_shard(struct stream *s, int argc, char **argv, struct err *e)
 		snprintf(c.iterator, sizeof c.iterator, "%s", getenv("PROBE_ITERATOR"));
 		c.iterator_ms = clock_mono_ms();
 	}
-	for (int idle = 0; !rc && n < max && idle < 10 && !r.ended; idle++) {
+	for (int idle = 0; !rc && n < max && idle < 6 && !r.ended; idle++) {
 		rc = stream_read(s, &c, limit, &r, e);
 		for (size_t i = 0; !rc && i < r.n; i++, n++)
 			if (!quiet)
@@ -129,7 +129,7 @@ static int read_shard(struct stream *s, int argc, char **argv, struct err *e)
 		if (r.n || r.behind_ms)
 			idle = -1;
 		else
-			clock_sleep_ms(quiet ? 0 : 120);
+			clock_sleep_ms(quiet ? 0 : 30);
 	}
 	if (!rc)
 		fprintf(stderr, "%" PRIu64 " records, %s\n", n, r.ended ? "ended" : "open");
