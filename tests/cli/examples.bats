@@ -158,3 +158,14 @@ recagent cache-get: "somebody_new": no entry, serving the fallback' ]
 		sed -n '/^## Exit statuses/,/^## Limits/p' "$ROOT/README.md" | grep -qE "^\|.*\b$n\b.*\| [A-Z]" || { echo "no status $n"; return 1; }
 	done <enum
 }
+
+@test "src/README.md names files that are there, and every layer" {
+	grep -o '`[a-z]*/[a-z0-9_]*\.[ch]`' "$ROOT/src/README.md" | tr -d '`' | sort -u >files
+	[ "$(wc -l <files)" -gt 40 ]
+	while read -r f; do
+		[ -e "$ROOT/src/$f" ] || { echo "no $f"; return 1; }
+	done <files
+	for d in "$ROOT"/src/*/; do
+		grep -q "^| \`$(basename "$d")/\` |" "$ROOT/src/README.md" || { echo "not in the map: $d"; return 1; }
+	done
+}
