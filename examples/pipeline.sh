@@ -12,10 +12,16 @@ cd "$(dirname "$0")/.." || exit 3
 RECAGENT=${RECAGENT:-$(command -v recagent || echo "$PWD/${BUILD:-build}/recagent")}
 GROUP=${GROUP:-recs}
 once=
-if [ "${1:-}" = --once ]; then
+case ${1:-} in
+--once)
 	once=--end
 	shift
-fi
+	;;
+-*)
+	echo "pipeline.sh: unknown option $1; usage: pipeline.sh [--once] [AGENT]" >&2
+	exit 2
+	;;
+esac
 
 stopping=
 source_pid=
@@ -68,7 +74,7 @@ while :; do
 	[ $((SECONDS - started)) -lt 60 ] || pause=1
 	echo "pipeline.sh: ended with status $status, again in $pause s" >&2
 	sleep "$pause" &
-	await $!
+	wait $! || kill $! 2>/dev/null # a signal ends the wait, not the sleep
 	[ -z "$stopping" ] || exit $status
 	pause=$((pause < 30 ? pause * 2 : 60))
 done

@@ -67,6 +67,18 @@ recagent cache-get: "somebody_new": no entry, serving the fallback' ]
 	recagent consume --group recs --end | recagent ack -v 2>&1 | grep -q ' 0 in = 0 out '
 }
 
+@test "pipeline.sh: a pipe that can't run is tried again, and a SIGTERM ends the pause; a wrong option is refused" {
+	recagent setup --group recs >/dev/null
+	INVOKE_OPTS=--nonsense "$ROOT/examples/pipeline.sh" 2>err &
+	PIDS=$!
+	wait_for 20 grep -q 'again in 4 s' err
+	kill -TERM $PIDS
+	wait_for 1 sh -c "! kill -0 $PIDS 2>/dev/null"
+	grep -q 'unknown option --nonsense' err
+	run "$ROOT/examples/pipeline.sh" --onc
+	[ "$status" -eq 2 ]
+}
+
 @test "fraud-scoring.sh: one verdict for an account, on its payments in order" {
 	"$ROOT/examples/fraud-scoring.sh" >out 2>err
 	[ "$(grep -o 'to shop-99: {"eur":[0-9.]*' out | grep -o '[0-9.]*$' | xargs)" = "1.00 2.00 250.00 2500.00" ]
@@ -98,7 +110,7 @@ recagent cache-get: "somebody_new": no entry, serving the fallback' ]
 		while IFS= read -r command; do
 			# No HOME, no terminal, no standard input.
 			mapfile -t vars <env
-			run env -i "${vars[@]}" setsid sh -c "$command" </dev/null
+			run env -i "${vars[@]}" setsid timeout -k 5 60 sh -c "$command" </dev/null
 			[ "$status" -eq 0 ] && [ "$output" = "" ] || { echo "pass $pass: $command: $status: $output"; return 1; }
 		done <commands
 	done
