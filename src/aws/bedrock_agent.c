@@ -141,7 +141,9 @@ static int ask(struct agent *a, const struct agent_question *q, struct buf *answ
 	struct buf path = BUF_INIT(BUF_MAX_SMALL), body = BUF_INIT(BUF_MAX_PROMPT + BUF_MAX_SMALL);
 	int64_t idle = q->timeout_ms > 0 ? q->timeout_ms : IDLE_MS;
 	const struct http_timeouts t = { .first_byte = idle, .idle = idle, .total = q->timeout_ms };
-	struct aws_call call = { .op = "InvokeAgent", .timeouts = &t, .check = decode, .arg = answer };
+	struct aws_call call = {
+		.op = "InvokeAgent", .timeouts = &t, .check = decode, .arg = answer, .keep_on_stop = true
+	};
 	int rc = 0;
 
 	if (!build(b, q, &path, &body))

@@ -394,6 +394,8 @@ int aws_json(struct aws_client *c, const char *target, const cJSON *body, cJSON 
 	cJSON *tree = NULL;
 	int rc = 0;
 
+	/* A first signal ends sources; what filters, ack and a draining consume ask of tables has to go on. */
+	call.keep_on_stop = !strncmp(target, "DynamoDB_", 9);
 	if (body ? !json_print(&req, body) : !buf_str(&req, "{}"))
 		rc = err_set(e, ERR_FAILED, "too-large", "the request is too large to send");
 	call.body = req.p;

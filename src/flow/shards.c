@@ -110,7 +110,7 @@ struct follow *follow_open(const struct follow_conf *c, struct err *e)
 	return f;
 }
 
-/* An outage postpones a pass, anything else ends the run. */
+/* An outage postpones a pass, anything else ends the run; so does a start without any credentials, which is a slip. */
 static void run_pass(struct follow *f)
 {
 	struct err e = { 0 };
@@ -120,7 +120,7 @@ static void run_pass(struct follow *f)
 			log_outage("list of shards", true, NULL);
 		f->pass_fails = 0;
 		f->pass_due_ms = clock_mono_ms() + (f->waiting ? f->c.failover_ms / 3 : PASS_MS);
-	} else if (e.cls == ERR_UNAVAILABLE) {
+	} else if (e.cls == ERR_UNAVAILABLE && (f->passed || strcmp(e.code, "no-credentials") != 0)) {
 		log_outage("list of shards", false, &e);
 		f->pass_due_ms = clock_mono_ms() + follow_backoff_ms(f, ++f->pass_fails);
 	} else if (e.cls != ERR_STOPPED) {
