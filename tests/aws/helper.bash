@@ -9,7 +9,7 @@ setup_aws() {
 	export AWS_ENDPOINT_URL_KINESIS=$KINESIS_URL AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME=$BEDROCK_URL
 	export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 	# One server serves every file of tests, two at a time: names are the test's own.
-	N=t$$-$RANDOM
+	export N=t$$-$RANDOM
 	cd "$T" || return 1
 }
 
