@@ -1,8 +1,8 @@
 /* aws_error.h - what a refused request's answer says, in whichever form it came.
  *
- * A JSON service may answer XML (a gateway in front of it), HTML (a proxy) or nothing at all; each gives the best
- * code and message there is. Pure. Source: the services' protocol descriptions (JSON 1.0/1.1, REST-JSON, REST-XML,
- * query). */
+ * A JSON service may answer XML (a gateway in front of it), HTML (a proxy) or nothing at all; each gives
+ * the best code and message there is. Pure. Source: the services' protocol descriptions (JSON 1.0/1.1,
+ * REST-JSON, REST-XML, query). */
 #ifndef RECAGENT_AWS_AWS_ERROR_H
 #define RECAGENT_AWS_AWS_ERROR_H
 
@@ -22,7 +22,7 @@ void aws_fault_decode(struct aws_fault *f, enum aws_protocol proto, const struct
 /* "com.amazonaws#Name:http://..." to "Name". */
 void aws_fault_trim(char out[64], const char *type, size_t n);
 
-/* The class of a service's error: unavailable when it passes by itself. status 0: it came inside an answer. */
+/* The class of an error: unavailable when it passes by itself. status 0: it came inside an answer. */
 enum err_class aws_fault_class(int status, const char *code);
 /* Does this code say that the credentials have run out or are not known (any more)? */
 bool aws_fault_is_expired(const char *code);

@@ -26,7 +26,8 @@ static int misread(struct err *e, const char *what)
 	return err_set(e, ERR_UNAVAILABLE, "bad-answer", "%s", what);
 }
 
-/* {"bytes":"<base64>","attribution":..}: the bytes may end inside a character, the next chunk's go on there. */
+/* {"bytes":"<base64>","attribution":..}: the bytes may end inside a character, the next chunk's go on
+ * there. */
 static int take_chunk(const struct es_message *m, struct buf *answer, struct err *e)
 {
 	struct walk w;
@@ -62,7 +63,8 @@ static void header_text(const struct es_message *m, const char *name, char *out,
 			(const char *)h->value);
 }
 
-/* An exception or error message ends the stream. Its reply had status 200, so only the name tells the class. */
+/* An exception or error message ends the stream. Its reply had status 200, so only the name tells the
+ * class. */
 static int stream_error(const struct es_message *m, struct err *e)
 {
 	char code[64], message[400];
@@ -96,7 +98,8 @@ static int take_message(const struct es_message *m, struct buf *answer, struct e
 	return 0; /* traces, files, and what is yet to be invented */
 }
 
-/* The whole body is at hand: a stream that broke is then an answer that never came, and can be asked for again. */
+/* The whole body is at hand: a stream that broke is then an answer that never came, and can be asked for
+ * again. */
 static int decode(struct aws_call *call, void *arg, struct err *e)
 {
 	struct buf *answer = arg;

@@ -1,8 +1,9 @@
-/* client.h - send one request to an AWS service: credentials, endpoint, signature, retries, clock skew, errors.
+/* client.h - send one request to an AWS service: credentials, endpoint, signature, retries, clock skew,
+ * errors.
  *
- * Every service adapter goes through here. Retries follow the `standard` mode of 2026 (retry.h); a caller that must
- * hold on through an outage (promise 6) calls again with its own back-off. Thread-safe.
- * Source: AWS SDKs and Tools Reference Guide; Signature Version 4; the SDKs' common rule for clock skew. */
+ * Every service adapter goes through here. Retries follow the `standard` mode of 2026 (retry.h); a caller
+ * that must hold on through an outage (promise 6) calls again with its own back-off. Thread-safe. Source:
+ * AWS SDKs and Tools Reference Guide; Signature Version 4; the SDKs' common rule for clock skew. */
 #ifndef RECAGENT_AWS_CLIENT_H
 #define RECAGENT_AWS_CLIENT_H
 
@@ -34,8 +35,8 @@ const char *aws_shared_setting(const struct aws_shared *s, const char *env_name,
 const char *aws_shared_nested(const struct aws_shared *s, const char *key, const char *sub);
 
 struct aws_call;
-/* Looks into a whole 2xx answer. -1 with e: the service reported an error inside it; e->code decides about another
- * attempt as if it had been answered outright. Called once per attempt. */
+/* Looks into a whole 2xx answer. -1 with e: the service reported an error inside it; e->code decides about
+ * another attempt as if it had been answered outright. Called once per attempt. */
 typedef int aws_check(struct aws_call *call, void *arg, struct err *e);
 
 struct aws_call {
@@ -74,7 +75,8 @@ int aws_json(struct aws_client *c, const char *target, const cJSON *body, cJSON 
 bool aws_code_is_throttle(const char *code);
 bool aws_code_is_transient(const char *code);
 
-/* Now, corrected by what the service's Date headers say. They count whole seconds: less than two are no news. */
+/* Now, corrected by what the service's Date headers say. They count whole seconds: less than two are no
+ * news. */
 int64_t aws_client_now_ms(const struct aws_client *c);
 
 #endif

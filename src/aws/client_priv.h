@@ -37,7 +37,8 @@ struct aws_client {
 
 /* The region that flag, environment or profile name; else the machine's own (asks its metadata service). */
 int shared_region(struct aws_shared *s, char out[64], struct err *e);
-/* Fill req, signed for now as the service sees it. id: this call's, the same on each attempt. Release req in both cases. */
+/* Fill req, signed for now as the service sees it. id: this call's, the same on each attempt. Release req
+ * in both cases. */
 int request_build(struct http_req *req, struct aws_client *c, const struct aws_call *call,
 	const struct aws_creds *creds, const char *id, struct err *e);
 

@@ -88,7 +88,8 @@ static int del(struct table *t, const char *key, const struct cond *c, struct er
 	return dynamodb_call((struct dynamodb *)t, "DeleteItem", body, NULL, e);
 }
 
-/* One page. *start: where it begins, then where the next one does, or NULL. Returns 1 when fn has had enough. */
+/* One page. *start: where it begins, then where the next one does, or NULL. Returns 1 when fn has had
+ * enough. */
 static int scan_page(struct table *t, cJSON **start, table_on_item *fn, void *arg, struct err *e)
 {
 	cJSON *body = dynamodb_body(t), *answer = NULL;

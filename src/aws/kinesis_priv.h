@@ -25,7 +25,8 @@ int kinesis_read(struct stream *s, struct cursor *c, size_t limit, struct record
 int kinesis_put(struct stream *s, struct put *v, size_t n, struct err *e);
 
 enum shard_state { SHARD_UNKNOWN, SHARD_OPEN, SHARD_CLOSED, SHARD_GONE };
-/* What the last listing says, which is made anew when it was asked for before `since` (monotonic). *asked: when it was. */
+/* What the last listing says, which is made anew when it was asked for before `since` (monotonic). *asked:
+ * when it was. */
 int kinesis_shard_state(struct kinesis *k, const char *shard_id, int64_t since, enum shard_state *state,
 	int64_t *asked, struct err *e);
 

@@ -1,4 +1,5 @@
-/* kinesis_put.c - PutRecords: the body is written straight into a reused buffer, the answer read in one pass. */
+/* kinesis_put.c - PutRecords: the body is written straight into a reused buffer, the answer read in one
+ * pass. */
 #include "aws/kinesis_priv.h"
 
 #include <stdio.h>

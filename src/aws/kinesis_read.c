@@ -12,7 +12,7 @@
 #define ITERATOR_LIFE_MS (270 * 1000) /* the service's is 300 s */
 #define RECORDS_MAX 10000             /* what one answer may hold */
 #define LATEST_MARGIN_MS 1000         /* a Date header's grain */
-/* Servers that never end a closed shard are found out by listing: after so many empty reads at the tip, so often. */
+/* Servers that never end a closed shard are found out by listing: after so many empty reads, so often. */
 #define EMPTY_READS 3
 #define LIST_EVERY_MS 1000
 #define LIST_EVERY_AWS_MS 30000
@@ -249,7 +249,7 @@ static int get_records(struct kinesis *k, const struct cursor *c, size_t limit, 
 	return rc;
 }
 
-/* No next iterator is the end, if the listing agrees: a reply that only lost it must not end an open shard. */
+/* No next iterator is the end if the listing agrees: a reply that lost it must not end an open shard. */
 static int confirm_end(struct kinesis *k, struct cursor *c, const struct answer *a, struct records *out)
 {
 	enum shard_state state = SHARD_UNKNOWN;
@@ -265,8 +265,8 @@ static int confirm_end(struct kinesis *k, struct cursor *c, const struct answer 
 	return 0;
 }
 
-/* At the tip with nothing new: is this a closed shard whose server never says so? It is when the shard was known
- * closed before this read was sent, since nothing is added to it after that. */
+/* At the tip with nothing new: is this a closed shard whose server never says so? It is when the shard was
+ * known closed before this read was sent, since nothing is added to it after that. */
 static void look_for_end(struct kinesis *k, struct cursor *c, int64_t sent, struct records *out)
 {
 	int64_t every = aws_client_custom(k->client) ? LIST_EVERY_MS : LIST_EVERY_AWS_MS, asked = 0;

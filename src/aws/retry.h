@@ -20,10 +20,10 @@ enum retry_kind { RETRY_NO, RETRY_TRANSIENT, RETRY_THROTTLING };
 /* Lists of the standard mode. status 0: no answer came. code NULL or "": none. */
 bool retry_is_throttling(int status, const char *code);
 bool retry_is_transient(int status, const char *code);
-/* Codes beyond those lists that their services call passing: modeled as retryable, or faults that arrive inside
- * a 200 answer. The first letter's case does not matter (exceptions of an event stream begin in lower case). */
+/* Codes beyond those lists that their services call passing: modeled as retryable, or faults that arrive
+ * inside a 200 answer. The first letter's case does not matter: an event stream's begin in lower case. */
 bool retry_is_modeled(const char *code);
-/* What one failed attempt is. status 0: connection, TLS, time-out or broken body. A bare 429 is a throttle. */
+/* What one failed attempt is. status 0: connection, TLS, time-out, broken body. A bare 429 is a throttle. */
 enum retry_kind retry_classify(int status, const char *code);
 
 struct retry_policy {

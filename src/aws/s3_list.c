@@ -35,7 +35,8 @@ static int hex(char c)
 					    : -1;
 }
 
-/* Keys come percent-encoded (encoding-type=url), since XML can't hold every byte of a key; '+' is a space there. */
+/* Keys come percent-encoded (encoding-type=url), since XML can't hold every byte of a key; '+' is a space
+ * there. */
 static char *decode_key(const char *text)
 {
 	char *out = mem_strdup(text), *to = out;

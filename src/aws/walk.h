@@ -1,10 +1,11 @@
-/* walk.h - read a service's JSON answer in one pass, without a tree: for the answers that carry records by the
- * thousand.
+/* walk.h - read a service's JSON answer in one pass, without a tree: for the answers that carry records by
+ * the thousand.
  *
- * A walker stands before a value; each walk_* call takes what it names and stops behind it. Members and elements that
- * the caller does not take must be passed with walk_skip. The first thing that is not as expected marks the walker `bad`
- * for good, and every later call does nothing, so a ladder needs one check at its end. Looser than json.h where that cannot
- * matter (skipped values, UTF-8): the text comes from the service over a checked connection. Pure. */
+ * A walker stands before a value; each walk_* call takes what it names and stops behind it. Members and
+ * elements that the caller does not take must be passed with walk_skip. The first thing that is not as
+ * expected marks the walker `bad` for good, and every later call does nothing, so a ladder needs one check
+ * at its end. Looser than json.h where that cannot matter (skipped values, UTF-8): the text comes from the
+ * service over a checked connection. Pure. */
 #ifndef RECAGENT_AWS_WALK_H
 #define RECAGENT_AWS_WALK_H
 
@@ -28,8 +29,8 @@ void walk_init(struct walk *w, const char *p, size_t n);
 /* Step into a container. `null` counts as an empty one. */
 bool walk_object(struct walk *w);
 bool walk_array(struct walk *w);
-/* The next member (stands before its value) or element; false behind the container's end. first: true at the
- * first call, cleared here. */
+/* The next member (stands before its value) or element; false behind the container's end. first: true at
+ * the first call, cleared here. */
 bool walk_member(struct walk *w, bool *first, struct walk_text *name);
 bool walk_element(struct walk *w, bool *first);
 bool walk_string(struct walk *w, struct walk_text *out); /* a string or null */

@@ -36,7 +36,8 @@ static void try_classify(struct tally *t, const char *row, const cJSON *o)
 		ROW_FAIL(t, row, "%s: got %d", class, got);
 }
 
-/* Walk one call to its `attempt`-th failure with random() = 1; returns the delay granted after it in seconds. */
+/* Walk one call to its `attempt`-th failure with random() = 1; returns the delay granted after it in
+ * seconds. */
 static double walk_to(const cJSON *o, struct retry_quota *q, struct retry_call *c, const char *after)
 {
 	const char *service = str_of(o, "service");
