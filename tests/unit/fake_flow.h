@@ -419,6 +419,7 @@ static inline int fake_delete(struct table *base, const char *key, const struct 
 	if (!rc && p) {
 		cJSON_Delete(*p);
 		*p = t->items[--t->n];
+		t->items[t->n] = NULL; /* a put that takes the place frees what is there */
 	}
 	pthread_mutex_unlock(&t->mu);
 	return rc;
