@@ -73,8 +73,10 @@ static void entry_failed(struct put *p, const struct kinesis *k, const char *cod
 static void read_entry(struct walk *w, const struct kinesis *k, struct put *p)
 {
 	struct walk_text name, t;
-	char code[64] = "", message[400] = "";
+	char code[64], message[400];
 	bool first = true;
+
+	code[0] = message[0] = '\0'; /* and not the rest: this runs for every record */
 
 	if (!walk_object(w)) {
 		w->bad = true;

@@ -152,11 +152,6 @@ void walk_skip(struct walk *w)
 	} while (depth && !w->bad);
 }
 
-bool walk_is(const struct walk_text *t, const char *name)
-{
-	return t->p && t->n == strlen(name) && !memcmp(t->p, name, t->n);
-}
-
 bool walk_copy(const struct walk_text *t, char *out, size_t cap)
 {
 	struct buf b = BUF_INIT(cap);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define WALK_MAX_DEPTH 64
 
@@ -36,8 +37,13 @@ bool walk_element(struct walk *w, bool *first);
 bool walk_string(struct walk *w, struct walk_text *out); /* a string or null */
 bool walk_number(struct walk *w, struct walk_text *out); /* its text; or null */
 void walk_skip(struct walk *w);
-bool walk_is(const struct walk_text *t, const char *name);
 /* The string, unescaped, NUL behind it; false when it does not fit or a NUL would hide in it. */
 bool walk_copy(const struct walk_text *t, char *out, size_t cap);
+
+/* Here, so that a literal's length is known when it is compiled: it is asked several times a record. */
+static inline bool walk_is(const struct walk_text *t, const char *name)
+{
+	return t->p && t->n == strlen(name) && !memcmp(t->p, name, t->n);
+}
 
 #endif

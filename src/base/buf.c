@@ -63,14 +63,23 @@ bool buf_add(struct buf *b, const void *p, size_t n)
 	return true;
 }
 
-bool buf_str(struct buf *b, const char *s)
-{
-	return buf_add(b, s, strlen(s));
-}
-
 bool buf_char(struct buf *b, char c)
 {
-	return buf_add(b, &c, 1);
+	if (!buf_reserve(b, 1))
+		return false;
+	b->p[b->len++] = c;
+	b->p[b->len] = '\0';
+	return true;
+}
+
+bool buf_uint(struct buf *b, uint64_t n)
+{
+	char text[20], *p = text + sizeof(text);
+
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	return buf_add(b, p, (size_t)(text + sizeof(text) - p));
 }
 
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap)

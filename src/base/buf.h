@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
 	char *p;
@@ -32,11 +33,17 @@ void buf_reset(struct buf *b);                /* empty, keeps the memory */
 void buf_release(struct buf *b);              /* gives the memory back; usable again afterwards */
 bool buf_reserve(struct buf *b, size_t more); /* room for `more` bytes; false = over */
 bool buf_add(struct buf *b, const void *p, size_t n);
-bool buf_str(struct buf *b, const char *s);
 bool buf_char(struct buf *b, char c);
+bool buf_uint(struct buf *b, uint64_t n); /* in decimal; printf costs as much as all else of a line */
 bool buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 char *buf_take(struct buf *b);             /* the bytes, now the caller's to free(); b is empty */
 void buf_consume(struct buf *b, size_t n); /* drop n bytes from the front */
+
+/* Here, so that a literal's length is known when it is compiled. */
+static inline bool buf_str(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
 
 #endif

@@ -104,6 +104,30 @@ size_t b64_encoded_len(size_t n)
 	return (n / 3 + (n % 3 != 0)) * 4;
 }
 
+/* Two digits at once, for 12 bits: half the look-ups. Filled once, since spelt out it would be 512 lines. */
+static char b64_pairs[4096][2];
+static pthread_once_t b64_once = PTHREAD_ONCE_INIT;
+
+static void b64_fill(void)
+{
+	for (size_t i = 0; i < 4096; i++) {
+		b64_pairs[i][0] = b64_digits[i >> 6];
+		b64_pairs[i][1] = b64_digits[i & 63];
+	}
+}
+
+/* Six bytes to eight digits. */
+static inline void b64_six(const uint8_t *p, char *o)
+{
+	uint64_t v = (uint64_t)p[0] << 40 | (uint64_t)p[1] << 32 | (uint64_t)p[2] << 24 |
+		     (uint64_t)p[3] << 16 | (uint64_t)p[4] << 8 | p[5];
+
+	memcpy(o, b64_pairs[v >> 36], 2);
+	memcpy(o + 2, b64_pairs[v >> 24 & 4095], 2);
+	memcpy(o + 4, b64_pairs[v >> 12 & 4095], 2);
+	memcpy(o + 6, b64_pairs[v & 4095], 2);
+}
+
 bool b64_encode(struct buf *out, const void *src, size_t n)
 {
 	const uint8_t *p = src;
@@ -111,6 +135,10 @@ bool b64_encode(struct buf *out, const void *src, size_t n)
 	if (!buf_reserve(out, b64_encoded_len(n)))
 		return false;
 	char *o = out->p + out->len;
+	if (n >= 6)
+		pthread_once(&b64_once, b64_fill);
+	for (; n >= 6; n -= 6, p += 6, o += 8)
+		b64_six(p, o);
 	for (; n >= 3; n -= 3, p += 3, o += 4) {
 		uint32_t v = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 

@@ -112,8 +112,12 @@ int err_prefix(struct err *e, const char *fmt, ...)
 
 void err_clear(struct err *e)
 {
-	if (e)
-		memset(e, 0, sizeof(*e));
+	/* Not the whole of it: a call of 500 records has 500 of them. */
+	if (!e)
+		return;
+	e->cls = ERR_NONE;
+	e->http = 0;
+	e->code[0] = e->request_id[0] = e->msg[0] = '\0';
 }
 
 const char *err_class_name(enum err_class cls)

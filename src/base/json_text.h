@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 typedef const unsigned char *bytes;
 
@@ -17,6 +20,20 @@ static inline bytes json_skip_plain(bytes p, bytes end)
 {
 	const uint64_t ones = 0x0101010101010101u;
 
+#ifdef __SSE2__
+	/* Sixteen at a time; as signed bytes those from 0x80 on are below 0x20, too. */
+	while (end - p >= 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		__m128i hit = _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)),
+			_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+				_mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+		unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+
+		if (mask)
+			return p + __builtin_ctz(mask);
+		p += 16;
+	}
+#endif
 	while (end - p >= 8) {
 		uint64_t w, hit;
 

@@ -183,13 +183,15 @@ static bool take(struct lines *l, struct line *out)
 
 enum lines_result lines_next(struct lines *l, struct line *out, int timeout_ms, bool stoppable, struct err *e)
 {
-	int64_t until = timeout_ms < 0 ? -1 : clock_mono_ms() + timeout_ms;
+	int64_t until = -1;
 
-	for (;;) {
+	for (bool first = true;; first = false) {
 		if (take(l, out))
 			return LINES_LINE;
 		if (l->eof)
 			return LINES_END;
+		if (first && timeout_ms >= 0)
+			until = clock_mono_ms() + timeout_ms;
 		enum lines_result r = fill(l, until, stoppable, e);
 		if (r != LINES_LINE)
 			return r;

@@ -34,7 +34,7 @@ struct common { /* the options that every command of a kind has */
 
 /* What moved: in = out + refused + failed. Counted with ledger_*; thread-safe. */
 struct ledger {
-	uint64_t in, out, refused, failed, marks;
+	_Atomic uint64_t in, out, refused, failed, marks;
 };
 
 struct ctx {

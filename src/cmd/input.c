@@ -11,24 +11,31 @@ static void flush_stdout(void *arg)
 	out_soft_flush(arg, &ignored);
 }
 
-int next_line(struct ctx *c, struct line *l, struct err *e)
+/* After a first signal: is it time to leave the input? */
+static bool stop_reading(struct ctx *c)
 {
 	/* At a terminal ^C means this command: there is no source in front that would end the input. */
 	bool by_hand = isatty(STDIN_FILENO);
+	int64_t now = clock_mono_ms();
+	if (!c->stop_ms)
+		c->stop_ms = now;
+	if (!by_hand && now - c->stop_ms < c->opt.grace_ms)
+		return false;
+	if (!by_hand)
+		log_say("input did not end within --grace, stopping");
+	c->cut_short = !by_hand;
+	return true;
+}
+
+int next_line(struct ctx *c, struct line *l, struct err *e)
+{
 	if (!c->input_ready) {
 		lines_before_block(c->in, flush_stdout, c->out);
 		c->input_ready = true;
 	}
 	for (;;) {
-		int64_t now = clock_mono_ms();
-		if (stop_requested() && !c->stop_ms)
-			c->stop_ms = now;
-		if (c->stop_ms && (by_hand || now - c->stop_ms >= c->opt.grace_ms)) {
-			if (!by_hand)
-				log_say("input did not end within --grace, stopping");
-			c->cut_short = !by_hand;
+		if (stop_requested() && stop_reading(c))
 			return 0;
-		}
 		switch (lines_next(c->in, l, LOOK_UP_MS, false, e)) {
 		case LINES_LINE: return 1;
 		case LINES_END: return 0;

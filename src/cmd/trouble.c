@@ -4,7 +4,7 @@
 #include "cmd/cmd.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <time.h>
@@ -13,19 +13,15 @@
 #define HOLD_FIRST_MS 250
 #define HOLD_MOST_MS 10000
 
-static pthread_mutex_t ledger_lock = PTHREAD_MUTEX_INITIALIZER;
-
 void ledger_count(struct ctx *c, enum count what)
 {
 	struct ledger *l = &c->ledger;
-	uint64_t *const counters[] = { &l->in, &l->out, &l->refused, &l->failed, &l->marks };
-	pthread_mutex_lock(&ledger_lock);
-	++*counters[what];
-	if (c->opt.progress && (l->in & 63) == 0)
+	_Atomic uint64_t *const counters[] = { &l->in, &l->out, &l->refused, &l->failed, &l->marks };
+	uint64_t before = atomic_fetch_add_explicit(counters[what], 1, memory_order_relaxed);
+	if (c->opt.progress && what == COUNT_IN && (before & 63) == 63)
 		log_progress("%llu in, %llu out, %llu refused, %llu failed", (unsigned long long)l->in,
 			(unsigned long long)l->out, (unsigned long long)l->refused,
 			(unsigned long long)l->failed);
-	pthread_mutex_unlock(&ledger_lock);
 }
 
 enum exit_code fail(const struct err *e)

@@ -89,16 +89,6 @@ static struct place *place_of(struct envelope *v, const char *shard_id)
 	return place_new(v, shard_id);
 }
 
-/* By hand: this runs for every record, and printf costs as much as the rest of the envelope. */
-static void add_number(struct buf *b, uint64_t n)
-{
-	char text[24], *p = text + sizeof text;
-	do
-		*--p = (char)('0' + n % 10);
-	while (n /= 10);
-	buf_add(b, p, (size_t)(text + sizeof text - p));
-}
-
 static void start_source(struct envelope *v, const struct place *p)
 {
 	buf_reset(&v->source);
@@ -108,7 +98,7 @@ static void start_source(struct envelope *v, const struct place *p)
 	buf_str(&v->source, ",\"sequence_number\":\"");
 	buf_str(&v->source, p->seq);
 	buf_str(&v->source, "\",\"subsequence_number\":");
-	add_number(&v->source, p->sub);
+	buf_uint(&v->source, p->sub);
 }
 
 static void build_source(struct envelope *v, struct place *p, const struct record *r)

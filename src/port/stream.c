@@ -23,7 +23,7 @@ int stream_put(struct stream *s, struct put *v, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
 		v[i].shard_id[0] = v[i].sequence_number[0] = '\0';
-		err_clear(&v[i].err);
+		v[i].err.cls = ERR_NONE;
 	}
 	return n ? s->ops->put(s, v, n, e) : 0;
 }

@@ -106,16 +106,23 @@ static int check_key(const struct event *ev, struct err *e)
 	return 0;
 }
 
+static bool in_event_type(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+	       c == '.' || c == '-';
+}
+
 static int check_event_type(const char *line, const struct json_member *m, struct err *e)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 	char shown[200], text[128];
-	size_t n;
+	size_t n, i = 0;
 
 	if (m->type == JSON_NONE)
 		return 0;
 	n = m->len - 2;
-	if (n <= 64 && strspn(line + m->off + 1, allowed) == n)
+	while (i < n && i < 65 && in_event_type(line[m->off + 1 + i]))
+		i++;
+	if (n <= 64 && i == n)
 		return 0;
 	if (n > sizeof(text) - 1)
 		n = sizeof(text) - 1;
