@@ -124,7 +124,6 @@ static enum exit_code close_ctx(struct ctx *c, enum exit_code status)
 		status = fail(&e);
 	if (c->in)
 		lines_close(c->in);
-	status = settle(c, status);
 	ports_free(c->ports);
 	return status;
 }
@@ -136,7 +135,7 @@ static enum exit_code run_command(const struct cmd *cmd, int argc, char **argv)
 	const struct opt_set sets[] = { { cmd->opts, cmd->into }, { common_table(cmd->flags), &c.opt } };
 	log_init(cmd->name, 0);
 	int first = opts_parse(sets, 2, argc, argv, &e);
-	enum exit_code status = EXIT_DONE;
+	enum exit_code status;
 	if (first >= 0 && c.opt.help) {
 		struct buf b = BUF_INIT(BUF_MAX_SMALL);
 		help_command(&b, cmd);
@@ -144,13 +143,11 @@ static enum exit_code run_command(const struct cmd *cmd, int argc, char **argv)
 		return print_text(&b);
 	}
 	log_init(cmd->name, c.opt.verbose);
-	if (first < 0 || open_ctx(&c, &e)) {
-		status = fail(&e);
-		c.cmd = &(const struct cmd){ .name = cmd->name };
-	} else {
-		status = cmd->run(&c, argc - first, argv + first);
-	}
+	bool ready = first >= 0 && open_ctx(&c, &e) == 0;
+	status = ready ? cmd->run(&c, argc - first, argv + first) : fail(&e);
 	status = close_ctx(&c, status);
+	if (ready)
+		status = settle(&c, status);
 	opts_release(sets, 2);
 	return status;
 }

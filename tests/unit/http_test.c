@@ -19,9 +19,10 @@ struct row {
 	const char *name;
 	struct step steps[10];
 	struct http_timeouts t;
-	const char *want; /* body, or error code */
-	int status;       /* 0: an error */
-	int64_t after_ms; /* how long it must take, at least */
+	const char *want;    /* body, or error code */
+	const char *or_want; /* as good an error, NULL: none */
+	int status;          /* 0: an error */
+	int64_t after_ms;    /* how long it must take, at least */
 };
 
 static const struct row rows[] = {
@@ -58,7 +59,8 @@ static const struct row rows[] = {
 
 	{ "closed without an answer", { ACCEPT, READ, CLOSE }, .want = "reset" },
 	{ "reset without an answer", { ACCEPT, READ, RESET }, .want = "reset" },
-	{ "reset before the request is read", { ACCEPT, RESET }, .want = "reset" },
+	/* The reset may overtake the client's own look at its new connection. */
+	{ "reset before the request is read", { ACCEPT, RESET }, .want = "reset", .or_want = "connect" },
 	{ "closed inside the headers", { ACCEPT, READ, SEND("HTTP/1.1 200 O"), CLOSE }, .want = "reset" },
 	{ "closed between header lines",
 		{ ACCEPT, READ, SEND("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"), CLOSE },
@@ -119,7 +121,7 @@ static void check_row(const struct row *r)
 		fail_msg("%s: status %d, body '%s'", r->name, resp.status, resp.body.p);
 	if (r->status && (http_resp_header(&resp, "link") || http_resp_header(&resp, "x")))
 		fail_msg("%s: a header of an interim answer or a trailer is left", r->name);
-	if (!r->status && strcmp(e.code, r->want) != 0)
+	if (!r->status && strcmp(e.code, r->want) != 0 && !(r->or_want && strcmp(e.code, r->or_want) == 0))
 		fail_msg("%s: error %s, want %s (%s)", r->name, e.code, r->want, e.msg);
 	if (!r->status && e.cls != (strcmp(r->want, "too-large") ? ERR_UNAVAILABLE : ERR_FAILED))
 		fail_msg("%s: class %s", r->name, err_class_name(e.cls));
