@@ -149,9 +149,7 @@ reshard() { # split the only shard, then merge its children: each end is noticed
 }
 
 @test "shards are listed over all pages" {
-	on "$KINESIS_URL"
-	new_stream 3
-	python - "$BATS_TEST_DIRNAME" "$N" <<-'PY' &
+	cat >pages.py <<-'PY'
 		import http.server, json, sys
 		# A server whose pages hold one shard each, and which, as AWS does, refuses a name beside a token.
 		class H(http.server.BaseHTTPRequestHandler):
@@ -168,6 +166,7 @@ reshard() { # split the only shard, then merge its children: each end is noticed
 		open("port", "w").write(str(s.server_port))
 		s.serve_forever()
 	PY
+	"$BATS_TEST_DIRNAME/.venv/bin/python" pages.py >/dev/null 2>&1 3>&- </dev/null &
 	PIDS="${PIDS:-} $!"
 	wait_for 20 test -s port
 	on "http://127.0.0.1:$(cat port)"

@@ -73,7 +73,7 @@ boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL_S3"]).put_object(Bu
 	port=$(free_port)
 	echo hello >small
 	put_object small small CRC32
-	python - "$port" <<-'PY' &
+	cat >wrong.py <<-'PY'
 		import http.server, sys
 		class H(http.server.BaseHTTPRequestHandler):
 		    def do_GET(self):
@@ -82,8 +82,7 @@ boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL_S3"]).put_object(Bu
 		    def log_message(self, *a): pass
 		http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
 	PY
-	PIDS="${PIDS:-} $!"
-	wait_for 20 bash -c "exec 9<>/dev/tcp/127.0.0.1/$port"
+	serve "$port" "$BATS_TEST_DIRNAME/.venv/bin/python" wrong.py "$port"
 	AWS_ENDPOINT_URL_S3=http://127.0.0.1:$port run probe fetch "s3://$B/small"
 	[ "$status" = 4 ]
 	[[ $output == *bad-checksum* ]]
