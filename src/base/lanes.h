@@ -42,7 +42,8 @@ void lanes_submit(struct lanes *l, struct lane_job *job, size_t bytes);
 size_t lanes_pending(struct lanes *l);
 /* Wait until every job has been reported. */
 void lanes_drain(struct lanes *l);
-/* May be called from work() and done(). Drop jobs that have not started: they are reported with superseded = false, skip_work = true. */
+/* May be called from work() and done(). Drop jobs that have not started: they are reported with superseded = false,
+ * skip_work = true. */
 void lanes_abandon(struct lanes *l);
 void lanes_close(struct lanes *l); /* drains, joins the threads, frees */
 

@@ -107,17 +107,6 @@ const char *default_stream(int argc, char **argv);
 /* Print e and give the exit status for it. */
 enum exit_code fail(const struct err *e);
 
-/* Hold through an outage: true when the caller should try again (after waiting with back-off), false when e is final, the
- * give-up time has passed, or --grace after a signal. hold: zero at first. from_group: never give up; when it is final all the
- * same the line is not dealt with, and nothing may be written for it. */
-struct hold {
-	int64_t since_ms;
-	int64_t stop_ms; /* monotonic time at which a stop signal was first seen */
-	unsigned tries;
-};
-bool hold_on(struct ctx *c, struct hold *h, const char *what, bool from_group, const struct err *e);
-void hold_over(struct hold *h, const char *what);
-
 /* A file read whole (`-`: standard input), at most BUF_MAX_FILE. ERR_USAGE. */
 int read_file(const char *path, struct buf *out, struct err *e);
 

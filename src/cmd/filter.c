@@ -9,9 +9,9 @@ struct filter {
 	void *arg;
 };
 
-bool filter_again(struct filter_job *j, struct hold *h, const char *what)
+bool filter_again(struct filter_job *j, struct hold *h)
 {
-	if (!hold_on(j->c, h, what, j->ev.source.group != NULL, &j->err))
+	if (!hold_on(j->c, h, j->ev.source.group != NULL, &j->err))
 		return false;
 	err_clear(&j->err);
 	return true;

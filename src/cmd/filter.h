@@ -5,6 +5,7 @@
 #define RECAGENT_CMD_FILTER_H
 
 #include "base/lanes.h"
+#include "cmd/hold.h"
 #include "cmd/report.h"
 #include "rec/event.h"
 
@@ -36,8 +37,8 @@ struct filter_conf {
 
 enum exit_code filter_run(struct ctx *c, const struct filter_conf *conf, void *arg);
 
-/* Shall the job's call be made again after j->err? Waits; clears j->err when so. what: a constant. */
-bool filter_again(struct filter_job *j, struct hold *h, const char *what);
+/* Shall the job's call be made again after j->err? Waits; clears j->err when so. */
+bool filter_again(struct filter_job *j, struct hold *h);
 
 /* Append `,"NAME":VALUE` as the value stands in the line; nothing when it is not there. */
 void filter_add_member(

@@ -33,6 +33,7 @@ static const struct opt table[] = {
 struct run {
 	struct agent *agent;
 	struct table *cache;
+	struct outage agent_outage, cache_outage;
 };
 
 struct job {
@@ -72,33 +73,34 @@ static int ask(struct job *j, struct buf *text, struct err *e)
 
 static int keep(struct job *j, const struct answer *a)
 {
-	const struct run *r = j->f.arg;
+	struct run *r = j->f.arg;
 	const struct cache_entry entry = { .key_name = j->f.c->opt.key,
 		.key = j->f.ev.key_text,
 		.recommendations = a->items,
 		.ttl_s = o.ttl_ms / 1000,
 		.version = j->prompt.version,
 		.prompt_hash = j->prompt.hash };
-	struct hold hold = { 0 };
+	struct hold hold = { .outage = &r->cache_outage };
 	int rc;
-	while ((rc = cache_put(r->cache, &entry, &j->cached, &j->f.err)) &&
-		filter_again(&j->f, &hold, "cache"))
+	while ((rc = cache_put(r->cache, &entry, &j->cached, &j->f.err)) && filter_again(&j->f, &hold))
 		;
-	hold_over(&hold, "cache");
+	if (rc == 0)
+		hold_over(&hold);
 	return rc;
 }
 
 static void work(struct filter_job *f)
 {
 	struct job *j = (struct job *)f;
-	struct hold hold = { 0 };
+	struct run *r = f->arg;
+	struct hold hold = { .outage = &r->agent_outage };
 	struct buf text = BUF_INIT(BUF_MAX_ANSWER);
 	struct answer a = { 0 };
 	int rc;
-	while ((rc = ask(j, &text, &f->err)) && filter_again(f, &hold, "agent"))
+	while ((rc = ask(j, &text, &f->err)) && filter_again(f, &hold))
 		;
-	hold_over(&hold, "agent");
 	if (rc == 0) {
+		hold_over(&hold);
 		f->answered = true;
 		rc = answer_parse(text.p ? text.p : "", text.len, (size_t)o.count, &a, &f->err);
 	}
@@ -173,7 +175,7 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 		.work = work,
 		.write = write_result,
 		.release = release };
-	struct run r = { 0 };
+	struct run r = { .agent_outage = { .what = "agent" }, .cache_outage = { .what = "cache" } };
 	struct err e = { 0 };
 	enum exit_code status;
 	if (argc > 1)

@@ -28,6 +28,11 @@ static const struct opt table[] = {
 	{ 0 },
 };
 
+struct run {
+	struct profiles profiles;
+	struct outage outage;
+};
+
 struct job {
 	struct filter_job f; /* first */
 	struct applied applied;
@@ -43,16 +48,17 @@ static int start(struct filter_job *f, struct err *e)
 static void work(struct filter_job *f)
 {
 	struct job *j = (struct job *)f;
-	struct hold hold = { 0 };
-	while (profiles_apply(f->arg, &f->ev, f->line, &j->applied, &f->err)) {
+	struct run *r = f->arg;
+	struct hold hold = { .outage = &r->outage };
+	while (profiles_apply(&r->profiles, &f->ev, f->line, &j->applied, &f->err)) {
 		if (cond_failed(&f->err)) { /* another writer of this user: read again */
 			err_clear(&f->err);
 			clock_sleep_ms((int64_t)(random_unit() * 20));
-		} else if (!filter_again(f, &hold, "profiles")) {
+		} else if (!filter_again(f, &hold)) {
 			return;
 		}
 	}
-	hold_over(&hold, "profiles");
+	hold_over(&hold);
 }
 
 static void write_prompt(const struct filter_job *f, struct buf *out)
@@ -94,10 +100,12 @@ static int load_template(struct template **t, struct err *e)
 
 static enum exit_code run(struct ctx *c, int argc, char **argv)
 {
-	struct profiles ps = { .history = (size_t)o.history,
-		.recent = (size_t)o.recent,
-		.count = (size_t)o.count,
-		.min_events = o.min_events < INT64_MAX ? (int64_t)o.min_events : INT64_MAX };
+	struct run r = { .profiles = { .history = (size_t)o.history,
+				 .recent = (size_t)o.recent,
+				 .count = (size_t)o.count,
+				 .min_events = o.min_events < INT64_MAX ? (int64_t)o.min_events : INT64_MAX },
+		.outage = { .what = "profiles" } };
+	struct profiles *ps = &r.profiles;
 	const struct filter_conf fc = { .job_size = sizeof(struct job),
 		.workers = (unsigned)o.workers,
 		.window = 2048,
@@ -110,13 +118,13 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 	enum exit_code status;
 	if (argc > 0)
 		err_set(&e, ERR_USAGE, "", "what is %s?", argv[0]);
-	if (e.cls != ERR_NONE || load_template(&ps.template, &e) ||
-		open_table(c->ports, o.profiles, c->opt.key, &ps.table, &e))
+	if (e.cls != ERR_NONE || load_template(&ps->template, &e) ||
+		open_table(c->ports, o.profiles, c->opt.key, &ps->table, &e))
 		status = fail(&e);
 	else
-		status = o.render ? show(c, &ps) : filter_run(c, &fc, &ps);
-	table_close(ps.table);
-	template_free(ps.template);
+		status = o.render ? show(c, ps) : filter_run(c, &fc, &r);
+	table_close(ps->table);
+	template_free(ps->template);
 	return status;
 }
 

@@ -1,17 +1,12 @@
-/* trouble.c - what every command does with a line in trouble, by its class, and with an outage. */
+/* trouble.c - what every command does with a line in trouble, by its class. */
 #include "base/digest.h"
-#include "base/stop.h"
 #include "cmd/cmd.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-#define HOLD_FIRST_MS 250
-#define HOLD_MOST_MS 10000
 
 void ledger_count(struct ctx *c, enum count what)
 {
@@ -99,38 +94,6 @@ int trouble(struct ctx *c, const struct origin *o, const struct err *why, struct
 		return -1;
 	ledger_count(c, why->cls == ERR_REFUSED ? COUNT_REFUSED : COUNT_FAILED);
 	return 0;
-}
-
-bool hold_on(struct ctx *c, struct hold *h, const char *what, bool from_group, const struct err *e)
-{
-	if (e->cls != ERR_UNAVAILABLE)
-		return false;
-	int64_t now = clock_mono_ms();
-	if (!h->tries)
-		h->since_ms = now;
-	if (stop_requested() && !h->stop_ms)
-		h->stop_ms = now;
-	bool over = from_group ? false : now - h->since_ms >= c->opt.give_up_ms;
-	if (over || (h->stop_ms && now - h->stop_ms >= c->opt.grace_ms))
-		return false;
-	log_outage(what, false, e);
-	int64_t most = HOLD_FIRST_MS << (h->tries < 6 ? h->tries : 6);
-	h->tries++;
-	if (most > HOLD_MOST_MS)
-		most = HOLD_MOST_MS;
-	int64_t wait = most / 2 + (int64_t)((double)most / 2 * random_unit());
-	/* After a first signal sleeps end at once; keep the back-off all the same, in small steps. */
-	for (int64_t until = now + wait; (now = clock_mono_ms()) < until;)
-		if (!clock_sleep_ms(until - now))
-			nanosleep(&(const struct timespec){ 0, 50 * 1000000 }, NULL);
-	return true;
-}
-
-void hold_over(struct hold *h, const char *what)
-{
-	if (h->tries)
-		log_outage(what, true, NULL);
-	h->tries = 0;
 }
 
 int read_file(const char *path, struct buf *out, struct err *e)

@@ -1,0 +1,78 @@
+/* hold.c - outages: a call waits for their end, all calls share their length. */
+#include "cmd/hold.h"
+#include "base/digest.h"
+#include "base/stop.h"
+#include <time.h>
+
+#define FIRST_MS 250
+#define MOST_MS 10000
+#define STEP_MS 50 /* a signal is seen, and a success of others, that late */
+
+/* When the outage that this call met began. A call's own failures count even while others get through. */
+static int64_t began(struct hold *h, int64_t now)
+{
+	int64_t shared = 0;
+	if (!h->since_ms)
+		h->since_ms = now;
+	if (atomic_compare_exchange_strong(&h->outage->since_ms, &shared, now))
+		shared = now;
+	return shared < h->since_ms ? shared : h->since_ms;
+}
+
+static void leave(struct hold *h)
+{
+	if (h->tries)
+		atomic_fetch_sub(&h->outage->holding, 1);
+	h->tries = 0;
+}
+
+/* Has --grace passed since the first signal? */
+static bool too_late(const struct ctx *c, const struct hold *h)
+{
+	int64_t none = 0, now = clock_mono_ms();
+	if (!stop_requested())
+		return false;
+	if (atomic_compare_exchange_strong(&h->outage->stop_ms, &none, now))
+		none = now;
+	return now - none >= c->opt.grace_ms;
+}
+
+/* Back-off. After a first signal sleeps end at once, so it goes in small steps, to the end of --grace at most. */
+static void wait_turn(const struct ctx *c, const struct hold *h)
+{
+	int64_t most = (int64_t)FIRST_MS << (h->tries < 6 ? h->tries : 6);
+	if (most > MOST_MS)
+		most = MOST_MS;
+	int64_t now = clock_mono_ms();
+	int64_t until = now + most / 2 + (int64_t)((double)most / 2 * random_unit());
+	for (; now < until && !too_late(c, h); now = clock_mono_ms())
+		if (!clock_sleep_ms(until - now))
+			nanosleep(&(const struct timespec){ .tv_nsec = STEP_MS * 1000000 }, NULL);
+}
+
+bool hold_on(const struct ctx *c, struct hold *h, bool from_group, const struct err *e)
+{
+	if (e->cls != ERR_UNAVAILABLE) {
+		e->cls == ERR_FAILED ? hold_over(h) : leave(h); /* a refusal is an answer, too */
+		return false;
+	}
+	int64_t now = clock_mono_ms(), since = began(h, now);
+	if ((!from_group && now - since >= c->opt.give_up_ms) || too_late(c, h)) {
+		leave(h);
+		return false;
+	}
+	log_outage(h->outage->what, false, e);
+	if (!h->tries)
+		atomic_fetch_add(&h->outage->holding, 1);
+	wait_turn(c, h);
+	h->tries++;
+	return true;
+}
+
+void hold_over(struct hold *h)
+{
+	leave(h);
+	/* While others still wait it is not over, only less; saying so each time would flood the terminal. */
+	if (atomic_exchange(&h->outage->since_ms, 0) && !atomic_load(&h->outage->holding))
+		log_outage(h->outage->what, true, NULL);
+}
