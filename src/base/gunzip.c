@@ -137,6 +137,10 @@ int gunzip_finish(struct gunzip *g, struct err *e)
 		g->state = PLAIN;
 		return give(g, (const char *)g->magic, n, e);
 	}
+	if (g->nmagic) /* one byte behind a member */
+		return g->magic[0] == 0x1f
+			       ? err_set(e, ERR_REFUSED, "truncated-gzip", "gzip data ends early")
+			       : err_set(e, ERR_REFUSED, "bad-gzip", "something else follows the gzip data");
 	return g->inner ? gunzip_finish(g->inner, e) : 0;
 }
 

@@ -34,6 +34,30 @@ static int end_value(struct split *s, struct err *e)
 	return rc;
 }
 
+/* The value can't be right where a newline was met. It may have swallowed its neighbours (`{"a":` in front of a whole line):
+ * its first line alone is the damaged one, each further line stands for itself. */
+static int end_lost(struct split *s, struct err *e)
+{
+	char *lf = s->skipping || s->lines ? NULL : memchr(s->value.p, '\n', s->value.len);
+	if (!lf)
+		return end_value(s, e);
+	struct buf rest;
+	size_t first = (size_t)(lf - s->value.p);
+	buf_init(&rest, s->limit);
+	buf_add(&rest, lf + 1, s->value.len - first - 1);
+	s->value.len = first;
+	*lf = '\0';
+	s->lines = true;
+	int rc = end_value(s, e);
+	if (rc == 0)
+		rc = split_feed(s, rest.p ? rest.p : "", rest.len, e);
+	if (rc == 0 && s->value.len)
+		rc = end_value(s, e);
+	s->lines = false;
+	buf_release(&rest);
+	return rc;
+}
+
 static void keep(struct split *s, const char *p, size_t n)
 {
 	if (s->value.len + n > s->limit) {
@@ -49,10 +73,25 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Can an opening brace on a new line stand behind this byte? */
-static bool may_open(char last)
+/* Is the container at this level an array? Levels count from 0. */
+static bool is_array(const struct split *s, unsigned level)
 {
-	return last == '[' || last == ',' || last == ':';
+	return level < 8 * sizeof s->arrays && (s->arrays[level / 8] >> level % 8 & 1);
+}
+
+static void open_level(struct split *s, bool array)
+{
+	unsigned level = s->depth++;
+	if (level >= 8 * sizeof s->arrays)
+		return;
+	unsigned char bit = (unsigned char)(1u << level % 8), *at = &s->arrays[level / 8];
+	*at = (unsigned char)(array ? *at | bit : *at & ~bit);
+}
+
+/* Can an opening brace on a new line stand here? */
+static bool may_open(const struct split *s)
+{
+	return s->last == '[' || s->last == ':' || (s->last == ',' && is_array(s, s->depth - 1));
 }
 
 /* The first byte of a value; separators are passed over. Returns true when a value begins. */
@@ -82,8 +121,10 @@ static bool drop_bom(struct split *s)
 	return true;
 }
 
-static void structure(struct split *s, char c)
+/* What a byte of a container means. False: a bracket that closes another one than is open. */
+static bool structure(struct split *s, char c)
 {
+	bool fits = true;
 	if (s->in_string) {
 		if (s->escaped)
 			s->escaped = false;
@@ -91,17 +132,20 @@ static void structure(struct split *s, char c)
 			s->escaped = true;
 		else if (c == '"')
 			s->in_string = false;
-		return;
+		return true;
 	}
-	if (c == '"')
+	if (c == '"') {
 		s->in_string = true;
-	else if (c == '{' || c == '[')
-		s->depth++;
-	else if ((c == '}' || c == ']') && s->depth)
+	} else if (c == '{' || c == '[') {
+		open_level(s, c == '[');
+	} else if (c == '}' || c == ']') {
 		s->depth--;
+		fits = s->depth >= 8 * sizeof s->arrays || is_array(s, s->depth) == (c == ']');
+	}
 	s->newline = c == '\n' || (s->newline && is_space(c));
 	if (!is_space(c))
 		s->last = c;
+	return fits;
 }
 
 /* One byte. *again: it was not taken, the value ended before it. */
@@ -120,14 +164,15 @@ static int step(struct split *s, char c, bool *again, struct err *e)
 		drop_bom(s);
 		return 0;
 	}
-	bool lost = (s->in_string && c == '\n') || (s->newline && c == '{' && !may_open(s->last)) ||
-		    (s->skipping && c == '\n');
+	bool lost =
+		c == '\n' ? s->in_string || s->skipping || s->lines : c == '{' && s->newline && !may_open(s);
 	if (lost) {
 		*again = true;
-		return end_value(s, e);
+		return end_lost(s, e);
 	}
 	keep(s, &c, 1);
-	structure(s, c);
+	if (!structure(s, c))
+		return end_lost(s, e);
 	return s->depth == 0 && !s->in_string ? end_value(s, e) : 0;
 }
 
@@ -162,5 +207,5 @@ int split_feed(struct split *s, const char *p, size_t n, struct err *e)
 
 int split_finish(struct split *s, struct err *e)
 {
-	return s->value.len || s->skipping ? end_value(s, e) : 0;
+	return s->value.len || s->skipping ? end_lost(s, e) : 0;
 }

@@ -3,8 +3,8 @@
  *
  * Works byte by byte, so the values do not depend on how the stream was cut into pieces. A value is not checked, only
  * found: the caller scans it. Where a value can't be right (a newline inside a string, an opening brace on a new line where
- * none can stand) it ends at that newline, so that one damaged line never swallows its neighbours. Memory is bounded by
- * the limit. Not thread-safe. */
+ * none can stand, the end inside a value) its first line ends it, and each of its other lines stands for itself, so that one
+ * damaged line never swallows its neighbours. Memory is bounded by twice the limit. Not thread-safe. */
 #ifndef RECAGENT_BASE_SPLIT_H
 #define RECAGENT_BASE_SPLIT_H
 
@@ -28,13 +28,14 @@ struct split {
 	void *arg;
 	/* private */
 	unsigned depth;
-	char last; /* last byte of the value that is no white space */
-	bool in_string, escaped, newline, scalar, skipping, began;
+	char last;                 /* last byte of the value that is no white space */
+	unsigned char arrays[64]; /* a bit for each open level: an array, not an object; deeper ones are not told apart */
+	bool in_string, escaped, newline, scalar, skipping, began, lines;
 };
 
 void split_init(struct split *s, size_t limit, split_sink *fn, void *arg);
 int split_feed(struct split *s, const char *p, size_t n, struct err *e);
-int split_finish(struct split *s, struct err *e); /* hands on an unfinished value as it is */
+int split_finish(struct split *s, struct err *e); /* hands on an unfinished value */
 void split_reset(struct split *s);                /* for the next stream: numbers begin at 1 */
 void split_release(struct split *s);
 

@@ -265,10 +265,10 @@ static void wait_until(struct lane *l, int64_t deadline_ms)
 static void back_off(struct lane *l)
 {
 	unsigned shift = l->failures < 8 ? l->failures : 8;
-	int64_t most = (int64_t)RETRY_FIRST_MS << shift;
+	int64_t first = l->q->c.retry_ms ? l->q->c.retry_ms : RETRY_FIRST_MS, most = first << shift;
 	if (most > RETRY_MOST_MS)
 		most = RETRY_MOST_MS;
-	int64_t now = clock_mono_ms(), until = now + 10 + (int64_t)((double)most * random_unit());
+	int64_t now = clock_mono_ms(), until = now + first / 10 + (int64_t)((double)most * random_unit());
 	for (; now < until; now = clock_mono_ms()) {
 		look_for_signal(l->q);
 		if (l->q->hurry_ms && now >= l->q->hurry_ms)

@@ -25,6 +25,7 @@ struct puts_conf {
 	int64_t linger_ms;                   /* a lone record waits so long for company */
 	int64_t give_up_ms;                  /* an outage that lasts longer fails the record */
 	int64_t grace_ms; /* after a stop signal (stop.h) any record fails when it lasts longer */
+	int64_t retry_ms; /* first pause after a failure, doubled for each further one; 0: 100 */
 	bool order_key;
 	bool want_receipts; /* else put_result has no texts for what was stored */
 	/* Once per record, in order of submission; frees job. */

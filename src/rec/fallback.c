@@ -26,6 +26,10 @@ cJSON *fallback_parse(const char *text, size_t n, struct err *e)
 {
 	cJSON *array = json_new_array();
 	size_t used;
+	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		text += 3;
+		n -= 3;
+	}
 	while (n && strspn(text, " \t\r\n") < n) {
 		if (json_scan_prefix(text, n, &used, NULL, e) != 1) {
 			cJSON_Delete(array);
