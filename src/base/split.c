@@ -30,13 +30,14 @@ static int end_value(struct split *s, struct err *e)
 	buf_reset(&s->value);
 	s->depth = 0;
 	s->in_string = s->escaped = s->newline = s->scalar = s->skipping = false;
+	s->lines = s->again;
 	s->last = '\0';
 	return rc;
 }
 
 /* The value can't be right where a newline was met. It may have swallowed its neighbours (`{"a":` in front of a whole line):
- * its first line alone is the damaged one, each further line stands for itself. */
-static int end_lost(struct split *s, struct err *e)
+ * its first line alone is the damaged one, each further line stands for itself. open: the last of them may go on. */
+static int end_lost(struct split *s, bool open, struct err *e)
 {
 	char *lf = s->skipping || s->lines ? NULL : memchr(s->value.p, '\n', s->value.len);
 	if (!lf)
@@ -47,13 +48,14 @@ static int end_lost(struct split *s, struct err *e)
 	buf_add(&rest, lf + 1, s->value.len - first - 1);
 	s->value.len = first;
 	*lf = '\0';
-	s->lines = true;
+	s->again = true;
 	int rc = end_value(s, e);
 	if (rc == 0)
 		rc = split_feed(s, rest.p ? rest.p : "", rest.len, e);
-	if (rc == 0 && s->value.len)
+	s->again = false;
+	if (rc == 0 && s->value.len && !open)
 		rc = end_value(s, e);
-	s->lines = false;
+	s->lines = s->value.len > 0;
 	buf_release(&rest);
 	return rc;
 }
@@ -61,7 +63,6 @@ static int end_lost(struct split *s, struct err *e)
 static void keep(struct split *s, const char *p, size_t n)
 {
 	if (s->value.len + n > s->limit) {
-		buf_add(&s->value, p, s->limit - s->value.len);
 		s->skipping = true;
 	} else if (!s->skipping) {
 		buf_add(&s->value, p, n);
@@ -164,15 +165,20 @@ static int step(struct split *s, char c, bool *again, struct err *e)
 		drop_bom(s);
 		return 0;
 	}
-	bool lost =
-		c == '\n' ? s->in_string || s->skipping || s->lines : c == '{' && s->newline && !may_open(s);
+	bool lost = c == '\n' ? s->in_string || s->skipping || s->lines || s->value.len == s->limit
+			      : c == '{' && s->newline && !may_open(s);
 	if (lost) {
 		*again = true;
-		return end_lost(s, e);
+		return end_lost(s, false, e);
+	}
+	if (s->value.len == s->limit && !s->skipping && memchr(s->value.p, '\n', s->limit)) {
+		*again =
+			true; /* too long, and of several lines: likelier a damaged one with its neighbours */
+		return end_lost(s, true, e);
 	}
 	keep(s, &c, 1);
 	if (!structure(s, c))
-		return end_lost(s, e);
+		return end_lost(s, false, e);
 	return s->depth == 0 && !s->in_string ? end_value(s, e) : 0;
 }
 
@@ -182,6 +188,8 @@ static size_t plain_run(const struct split *s, const char *p, size_t n)
 	size_t i = 0;
 	if (!s->in_string || s->escaped || s->skipping)
 		return 0;
+	if (n > s->limit - s->value.len)
+		n = s->limit - s->value.len;
 	while (i < n && p[i] != '"' && p[i] != '\\' && p[i] != '\n')
 		i++;
 	return i;
@@ -207,5 +215,5 @@ int split_feed(struct split *s, const char *p, size_t n, struct err *e)
 
 int split_finish(struct split *s, struct err *e)
 {
-	return s->value.len || s->skipping ? end_lost(s, e) : 0;
+	return s->value.len || s->skipping ? end_lost(s, false, e) : 0;
 }

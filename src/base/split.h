@@ -28,9 +28,11 @@ struct split {
 	void *arg;
 	/* private */
 	unsigned depth;
-	char last;                 /* last byte of the value that is no white space */
-	unsigned char arrays[64]; /* a bit for each open level: an array, not an object; deeper ones are not told apart */
-	bool in_string, escaped, newline, scalar, skipping, began, lines;
+	char last; /* last byte of the value that is no white space */
+	unsigned char arrays
+		[64]; /* a bit for each open level: an array, not an object; deeper ones are not told apart */
+	bool in_string, escaped, newline, scalar, skipping, began;
+	bool lines, again; /* each newline ends a value; bytes of a lost value are fed again */
 };
 
 void split_init(struct split *s, size_t limit, split_sink *fn, void *arg);

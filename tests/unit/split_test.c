@@ -88,6 +88,7 @@ static const struct {
 	{ "over the limit on one line with others", "{\"a\":123}{\"b\":3}\n{\"c\":4}",
 		"{\"a\":123!|{\"b\":3}|{\"c\":4}|", 8 },
 	{ "over the limit and unbalanced", "{\"a\":{123\n{\"b\":3}", "{\"a\":{12!|{\"b\":3}|", 8 },
+	{ "several lines over the limit", "[1,\n{\"b\":3},\n{\"c\":4}]", "[1,|{\"b\":3}|{\"c\":4}|]|", 16 },
 	{ "a long string over the limit", "{\"a\":\"xxxxxxxxxxxxxxxxxx\"}\n{\"b\":3}",
 		"{\"a\":\"xx!|{\"b\":3}|", 8 },
 	{ "NUL and bytes that are no UTF-8", "{\"a\":\x80\xff}\n{\"b\":3}", "{\"a\":\x80\xff}|{\"b\":3}|",
