@@ -25,7 +25,7 @@ void filter_add_member(
 	buf_str(out, ",\"");
 	buf_str(out, name);
 	buf_str(out, "\":");
-	buf_add(out, j->line + m->off, m->len);
+	buf_add(out, j->in.line + m->off, m->len);
 }
 
 static void work(struct lane_job *lane, void *arg)
@@ -39,19 +39,16 @@ static void done(struct lane_job *lane, void *arg)
 	struct filter_job *j = (struct filter_job *)lane;
 	struct filter *f = arg;
 	struct report *r = &f->report;
-	const struct json_member *src = &j->ev.source_m;
-	const struct origin o = { j->no, j->line, j->len, src->len ? j->line + src->off : NULL, src->len,
-		j->cut };
 	if (j->ev.is_mark) {
 		report_mark(r);
-		buf_add(&r->line, j->line, j->len);
-	} else if (report_settle(r, &o, &j->err, j->ev.source.group != NULL, j->answered)) {
+		buf_add(&r->line, j->in.line, j->in.len);
+	} else if (report_settle(r, &j->in, &j->err, j->ev.source.group != NULL, j->answered)) {
 		f->conf->write(j, &r->line);
 	}
 	report_write(r);
 	f->conf->release(j);
 	event_release(&j->ev);
-	free(j->line);
+	free((void *)(uintptr_t)j->in.line);
 	free(j);
 }
 
@@ -60,21 +57,31 @@ static void idle(void *arg)
 	report_flush(&((struct filter *)arg)->report);
 }
 
+static int parse(const struct filter *f, struct filter_job *j, const struct line *l)
+{
+	const char *key = j->c->opt.key;
+	int rc = check_line(j->c, l, &j->err);
+	if (rc == 0)
+		rc = event_parse(&j->ev, j->in.line, j->in.len, key, EVENT_NEED_KEY | EVENT_STORED, &j->err);
+	if (j->ev.source_m.type == JSON_OBJECT) { /* else there is no position to pass on */
+		j->in.source = j->in.line + j->ev.source_m.off;
+		j->in.source_len = j->ev.source_m.len;
+	}
+	if (rc == 0 && !j->ev.is_mark && f->conf->read)
+		rc = f->conf->read(j, &j->err);
+	return rc;
+}
+
 static void submit(struct filter *f, struct lanes *lanes, const struct line *l)
 {
 	struct filter_job *j = mem_alloc(f->conf->job_size);
 	struct ctx *c = f->report.c;
 	j->c = c;
 	j->arg = f->arg;
-	j->no = l->no;
-	j->line = mem_dup(l->p, l->len);
-	j->len = l->len;
-	j->cut = l->too_long;
-	int rc = check_line(c, l, &j->err);
-	if (rc == 0)
-		rc = event_parse(&j->ev, j->line, j->len, c->opt.key, EVENT_NEED_KEY | EVENT_STORED, &j->err);
-	if (rc == 0 && !j->ev.is_mark && f->conf->read)
-		rc = f->conf->read(j, &j->err);
+	j->in = (struct origin){
+		.no = l->no, .line = mem_dup(l->p, l->len), .len = l->len, .cut = l->too_long
+	};
+	int rc = parse(f, j, l);
 	if (!j->ev.is_mark)
 		ledger_count(c, COUNT_IN);
 	j->lane.skip_work = rc || j->ev.is_mark;
@@ -82,7 +89,7 @@ static void submit(struct filter *f, struct lanes *lanes, const struct line *l)
 		j->lane.key = j->ev.key_text;
 		j->lane.keylen = strlen(j->ev.key_text);
 	}
-	lanes_submit(lanes, &j->lane, 2 * j->len + f->conf->job_size);
+	lanes_submit(lanes, &j->lane, 2 * j->in.len + f->conf->job_size);
 }
 
 enum exit_code filter_run(struct ctx *c, const struct filter_conf *conf, void *arg)

@@ -12,13 +12,10 @@
 struct filter_job {
 	struct lane_job lane; /* first */
 	struct ctx *c;
-	void *arg; /* as given to filter_run */
-	uint64_t no;
-	char *line;
-	size_t len;
-	struct event ev; /* KEY, event_id, timestamp, _source */
+	void *arg;        /* as given to filter_run */
+	struct origin in; /* its line is the job's own copy */
+	struct event ev;  /* KEY, event_id, timestamp, _source */
 	struct err err;
-	bool cut;
 	bool answered; /* the service did its part: err is about this line alone */
 };
 

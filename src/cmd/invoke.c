@@ -46,7 +46,7 @@ struct job {
 
 static int read_prompt(struct filter_job *f, struct err *e)
 {
-	return prompt_line_read(&((struct job *)f)->prompt, f->line, f->len, e);
+	return prompt_line_read(&((struct job *)f)->prompt, f->in.line, f->in.len, e);
 }
 
 static int ask(struct job *j, struct buf *text, struct err *e)
@@ -141,7 +141,7 @@ static void write_result(const struct filter_job *f, struct buf *out)
 	if (f->ev.key.type != JSON_NONE) {
 		json_quote_str(out, f->ev.key.name);
 		buf_char(out, ':');
-		buf_add(out, f->line + f->ev.key.off, f->ev.key.len);
+		buf_add(out, f->in.line + f->ev.key.off, f->ev.key.len);
 		buf_char(out, ',');
 	}
 	buf_printf(out, "\"status\":\"%s\"", status_of(j));
@@ -153,7 +153,8 @@ static void write_result(const struct filter_job *f, struct buf *out)
 	if (j->asked)
 		buf_printf(out, ",\"model_ms\":%lld", (long long)j->model_ms);
 	filter_add_member(out, f, "event_id", &f->ev.event_id);
-	filter_add_member(out, f, "_source", &f->ev.source_m);
+	if (f->in.source)
+		filter_add_member(out, f, "_source", &f->ev.source_m);
 	buf_char(out, '}');
 }
 

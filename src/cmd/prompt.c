@@ -50,7 +50,7 @@ static void work(struct filter_job *f)
 	struct job *j = (struct job *)f;
 	struct run *r = f->arg;
 	struct hold hold = { .outage = &r->outage };
-	while (profiles_apply(&r->profiles, &f->ev, f->line, &j->applied, &f->err)) {
+	while (profiles_apply(&r->profiles, &f->ev, f->in.line, &j->applied, &f->err)) {
 		if (cond_failed(&f->err)) { /* another writer of this user: read again */
 			err_clear(&f->err);
 			clock_sleep_ms((int64_t)(random_unit() * 20));
@@ -64,12 +64,11 @@ static void work(struct filter_job *f)
 static void write_prompt(const struct filter_job *f, struct buf *out)
 {
 	const struct job *j = (const struct job *)f;
-	const struct json_member *src = &f->ev.source_m;
 	if (f->err.cls == ERR_NONE && !j->applied.cold)
-		prompt_line_write(out, f->line, &f->ev, j->applied.prompt.p ? j->applied.prompt.p : "",
+		prompt_line_write(out, f->in.line, &f->ev, j->applied.prompt.p ? j->applied.prompt.p : "",
 			j->applied.prompt.len, j->applied.version);
-	else if (f->err.cls == ERR_NONE || src->len)
-		mark_line(out, src->len ? f->line + src->off : NULL, src->len, "done");
+	else if (f->err.cls == ERR_NONE || f->in.source)
+		mark_line(out, f->in.source, f->in.source_len, "done");
 }
 
 static void release(struct filter_job *f)

@@ -5,7 +5,8 @@
 struct pending *pending_new(
 	const struct line *l, const struct event *ev, const char *event_id, bool keep_line)
 {
-	size_t id = strlen(event_id), src = ev->source_m.len, len = keep_line ? l->len : 0;
+	size_t id = strlen(event_id), src = ev->source_m.type == JSON_OBJECT ? ev->source_m.len : 0,
+	       len = keep_line ? l->len : 0;
 	struct pending *p = mem_realloc(NULL, sizeof *p + id + 1 + src + len);
 	char *at = (char *)(p + 1);
 	*p = (struct pending){ .origin = { .no = l->no, .cut = l->too_long },
