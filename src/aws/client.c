@@ -13,6 +13,7 @@
 #include "aws/aws_error.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/stop.h"
 
@@ -197,6 +198,28 @@ static int look_into(struct run *r, struct err *e)
 	return -1;
 }
 
+/* -vv: one line per attempt. Never a header, a query or a body: those hold secrets and people's data. */
+static void trace(const struct run *r, int64_t ms, const struct err *e)
+{
+	const struct aws_call *call = r->call;
+	const struct http_resp *resp = &call->resp;
+	const char *id = http_resp_header(resp, "x-amzn-requestid");
+	char answer[160];
+
+	if (log_verbosity() < 2)
+		return;
+	if (!id)
+		id = http_resp_header(resp, "x-amz-request-id");
+	if (e)
+		snprintf(answer, sizeof answer, "no answer (%s)", e->code);
+	else
+		snprintf(answer, sizeof answer, "HTTP %d%s%s", resp->status, id ? ", request " : "",
+			id ? id : "");
+	log_trace("%s %s at %s: attempt %d: %s, %" PRId64 " ms, %zu bytes out, %zu in, credentials from %s",
+		aws_service_info(r->c->service)->name, operation(call), r->c->host, call->attempts, answer,
+		ms, call->body_len, resp->body.len, r->creds.source);
+}
+
 /* The time-outs of this attempt: `total` is what is left of the call's. */
 static int time_left(const struct run *r, struct http_timeouts *t, struct err *e)
 {
@@ -250,7 +273,10 @@ static int attempt(struct run *r, struct err *e)
 		return -1;
 	}
 	call->attempts++;
-	if (exchange(r, e)) {
+	int64_t sent = clock_mono_ms();
+	int rc = exchange(r, e);
+	trace(r, clock_mono_ms() - sent, rc ? e : NULL);
+	if (rc) {
 		if (e->cls != ERR_STOPPED)
 			told(r, e);
 		return -1;

@@ -13,6 +13,14 @@ static int take(const char *region, const char *where, char out[64], struct err 
 	return 0;
 }
 
+static int none(struct err *e)
+{
+	return err_set(e, ERR_USAGE, "no-region",
+		"no AWS region: use --region, set AWS_REGION, or put region into the profile; or use --local "
+		"DIR "
+		"for the embedded store");
+}
+
 static int from_imds(struct cred_ctx *c, char out[64], struct err *e)
 {
 	struct buf text = BUF_INIT(BUF_MAX_SMALL);
@@ -24,10 +32,7 @@ static int from_imds(struct cred_ctx *c, char out[64], struct err *e)
 		if (rc > 0 && text.len > 0)
 			text.p[--text.len] = '\0';
 	}
-	rc = rc > 0 && text.len > 0
-		     ? take(text.p, "instance metadata", out, e)
-		     : err_set(e, ERR_USAGE, "no-region",
-			       "no AWS region: use --region, set AWS_REGION, or put region into the profile");
+	rc = rc > 0 && text.len > 0 ? take(text.p, "instance metadata", out, e) : none(e);
 	buf_release(&text);
 	return rc;
 }
@@ -46,8 +51,7 @@ int aws_region(const struct aws_config *cfg, const struct aws_env *env, struct h
 	if (from_profile)
 		return take(from_profile, "profile", out, e);
 	if (!http)
-		return err_set(e, ERR_USAGE, "no-region",
-			"no AWS region: use --region, set AWS_REGION, or put region into the profile");
+		return none(e);
 	struct cred_ctx c = { .cfg = cfg, .env = env, .io = cred_io_of(http) };
 	return from_imds(&c, out, e);
 }

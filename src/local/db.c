@@ -180,9 +180,10 @@ static int no_store(const struct store *s, struct err *e)
 
 int store_missing(const struct store *s, const char *what, const char *name, struct err *e)
 {
+	bool stream = !strcmp(what, "stream"); /* a table may be any of three, and has an option for each */
 	return err_set(e, ERR_FAILED, "ResourceNotFoundException",
-		"there is no %s %s in %s; make it with: recagent setup --local %s", what, name, s->dir,
-		s->dir);
+		"there is no %s %s in %s; make it with: recagent setup --local %s%s%s", what, name, s->dir,
+		s->dir, stream ? " --stream " : "", stream ? name : "");
 }
 
 /* A missing file and one that cannot be opened are different troubles; SQLite says CANTOPEN for both. */

@@ -158,6 +158,15 @@ log() { curl -s "$FRONT/__log"; }
 	[[ $output == "unavailable connect: dynamodb us-east-1: GetItem: "*127.0.0.1*"(after 2 attempts)" ]]
 }
 
+@test "-vv says of each attempt what was asked, where, and what came; -v does not" {
+	front --fault status-503:1
+	run recagent profile get nobody --profiles "$N" -vv
+	[[ $output == *"dynamodb GetItem at 127.0.0.1: attempt 1: HTTP 503,"* ]]
+	[[ $output == *"attempt 2: HTTP 400, request "*" bytes out, "*" in, credentials from environment"* ]]
+	run recagent profile get nobody --profiles "$N" -v
+	[[ $output != *"attempt 1: "* ]]
+}
+
 @test "no secret is ever printed" {
 	front --fault expired:1
 	AWS_SECRET_ACCESS_KEY=sEcReTsEcReT AWS_SESSION_TOKEN=tOkEn run probe get "$N" u1
