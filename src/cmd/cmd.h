@@ -45,9 +45,10 @@ struct ctx {
 	struct out *out;  /* standard output */
 	struct out *dead; /* --dead-letter, or NULL */
 	struct ledger ledger;
-	int64_t stop_ms;  /* monotonic time at which a filter saw the first signal, 0: none */
-	bool cut_short;   /* input was left before its end */
-	bool input_ready; /* private to next_line */
+	int64_t stop_ms;         /* monotonic time at which a filter saw the first signal, 0: none */
+	bool cut_short;          /* input was left before its end */
+	bool input_ready;        /* private to next_line */
+	struct ticker *progress; /* private to ctx.c; NULL: nobody watches */
 };
 
 struct cmd {

@@ -1,4 +1,5 @@
 /* ctx.c - what main prepares for a command and settles after it. */
+#include "base/lanes.h"
 #include "base/stop.h"
 #include "cmd/cmd.h"
 #include "cmd/help.h"
@@ -8,6 +9,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#define PROGRESS_MS 250
 
 /* A closed descriptor 0, 1 or 2 would be given to the next socket or database. The stand-ins are opened the
  * wrong way round, so that using them still fails and is noticed. */
@@ -44,12 +47,23 @@ static enum exit_code no_command(const char *word)
 	return fail(&e);
 }
 
-static void print_balance(struct ctx *c, bool balances)
+/* Who watched the counts sees where they ended, -v or not. */
+static void print_balance(const struct ctx *c, bool balances)
 {
 	const struct ledger *l = &c->ledger;
-	log_note("%llu in = %llu out + %llu refused + %llu failed%s (%llu marks)", (unsigned long long)l->in,
+	if (!c->progress && log_verbosity() < 1)
+		return;
+	log_say("%llu in = %llu out + %llu refused + %llu failed%s (%llu marks)", (unsigned long long)l->in,
 		(unsigned long long)l->out, (unsigned long long)l->refused, (unsigned long long)l->failed,
 		balances ? "" : ": does not balance", (unsigned long long)l->marks);
+}
+
+static void show_progress(void *arg)
+{
+	const struct ctx *c = arg;
+	const struct ledger *l = &c->ledger;
+	log_progress("%llu in, %llu out, %llu refused, %llu failed", (unsigned long long)l->in,
+		(unsigned long long)l->out, (unsigned long long)l->refused, (unsigned long long)l->failed);
 }
 
 static int write_ledger(struct ctx *c, enum exit_code status, bool balances, struct err *e)
@@ -112,12 +126,17 @@ static int open_ctx(struct ctx *c, struct err *e)
 	c->out = out_open_fd(STDOUT_FILENO, "standard output");
 	if (o->dead_letter && !(c->dead = out_open_file(o->dead_letter, e)))
 		return err_prefix(e, "--dead-letter: ");
+	if (o->progress && isatty(STDERR_FILENO))
+		c->progress = ticker_start(PROGRESS_MS, show_progress, c);
 	return 0;
 }
 
 static enum exit_code close_ctx(struct ctx *c, enum exit_code status)
 {
 	struct err e = { 0 };
+	if (c->progress)
+		ticker_stop(c->progress, false);
+	log_progress(NULL);
 	if (c->out && out_close(c->out, &e) && (status == EXIT_DONE || status == EXIT_SOME))
 		status = fail(&e);
 	if (c->dead && out_close(c->dead, &e) && (status == EXIT_DONE || status == EXIT_SOME))

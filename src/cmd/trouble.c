@@ -12,11 +12,7 @@ void ledger_count(struct ctx *c, enum count what)
 {
 	struct ledger *l = &c->ledger;
 	_Atomic uint64_t *const counters[] = { &l->in, &l->out, &l->refused, &l->failed, &l->marks };
-	uint64_t before = atomic_fetch_add_explicit(counters[what], 1, memory_order_relaxed);
-	if (c->opt.progress && what == COUNT_IN && (before & 63) == 63)
-		log_progress("%llu in, %llu out, %llu refused, %llu failed", (unsigned long long)l->in,
-			(unsigned long long)l->out, (unsigned long long)l->refused,
-			(unsigned long long)l->failed);
+	atomic_fetch_add_explicit(counters[what], 1, memory_order_relaxed);
 }
 
 enum exit_code fail(const struct err *e)
