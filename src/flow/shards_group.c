@@ -5,10 +5,12 @@
 #include "flow/shards_int.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/stop.h"
 #include "flow/owner.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -169,26 +171,38 @@ static int scan(struct follow *f, struct err *e)
 
 /* ---- rows that are missing ---- */
 
-static bool ancestor_leased(const struct follow *f, const struct fshard *s, int depth)
+/* A generation has several ways to the next one, so each relative is looked at once only: the paths through a stream that
+ * was split and merged every day are more than can be walked. */
+static bool relative_leased(struct follow *f, const struct fshard *s,
+	bool is_relative(const struct fshard *near, const struct fshard *far))
 {
-	const struct fshard *p[2] = { follow_find(f, s->s.parent), follow_find(f, s->s.adjacent) };
-	for (int i = 0; i < 2; i++)
-		if (p[i] && depth < 64 && (p[i]->has_lease || ancestor_leased(f, p[i], depth + 1)))
-			return true;
-	return false;
+	struct fshard **found = mem_array(f->n + 1, sizeof *found);
+	size_t n = 0;
+	bool leased = false;
+	for (size_t i = 0; i < f->n; i++)
+		f->v[i]->visited = f->v[i] == s;
+	const struct fshard *near = s;
+	for (size_t at = 0; near && !leased; near = at < n ? found[at++] : NULL)
+		for (size_t i = 0; i < f->n && !leased; i++) {
+			struct fshard *far = f->v[i];
+			if (far->visited || !is_relative(near, far))
+				continue;
+			far->visited = true;
+			found[n++] = far;
+			leased = far->has_lease;
+		}
+	free(found);
+	return leased;
 }
 
-/* An old shard whose row was cleaned up long ago must not be read again: its descendants tell. */
-static bool descendant_leased(const struct follow *f, const struct fshard *s, int depth)
+static bool is_parent(const struct fshard *s, const struct fshard *p)
 {
-	for (size_t i = 0; i < f->n; i++) {
-		const struct fshard *d = f->v[i];
-		if (strcmp(d->s.parent, s->s.id) != 0 && strcmp(d->s.adjacent, s->s.id) != 0)
-			continue;
-		if (depth < 64 && (d->has_lease || descendant_leased(f, d, depth + 1)))
-			return true;
-	}
-	return false;
+	return !strcmp(s->s.parent, p->s.id) || !strcmp(s->s.adjacent, p->s.id);
+}
+
+static bool is_child(const struct fshard *s, const struct fshard *c)
+{
+	return is_parent(c, s);
 }
 
 static bool row_over(const struct fshard *p)
@@ -234,14 +248,15 @@ static struct position first_start(const struct follow *f)
 	return p;
 }
 
-static bool wants_row(const struct follow *f, const struct fshard *s, struct position *start)
+static bool wants_row(struct follow *f, const struct fshard *s, struct position *start)
 {
 	const struct fshard *p[2] = { follow_find(f, s->s.parent), follow_find(f, s->s.adjacent) };
 	if (s->has_lease || !s->listed || s->state == FS_LOST)
 		return false;
 	if ((p[0] && p[0]->has_lease) || (p[1] && p[1]->has_lease))
 		return child_start(f, s, start);
-	if (ancestor_leased(f, s, 0) || descendant_leased(f, s, 0))
+	/* An old shard whose row was cleaned up long ago must not be read again: its descendants tell. */
+	if (relative_leased(f, s, is_parent) || relative_leased(f, s, is_child))
 		return false;
 	*start = first_start(f);
 	return start->kind != POS_LATEST || !s->closed;

@@ -35,8 +35,9 @@ struct fshard {
 	bool handed; /* something in this run */
 	int64_t due_ms;
 	unsigned fails, empties;
-	bool outage;         /* counted in follow.outages */
-	size_t record_bytes; /* mean of the last answer */
+	bool outage;           /* counted in follow.outages */
+	size_t record_bytes;   /* mean of the last answer */
+	bool settled, visited; /* of the walk over all shards that is under way */
 
 	struct lease lease;
 	bool has_lease, owned, live /* its other owner renews */, waited /* said so */;
@@ -69,7 +70,7 @@ struct follow {
 	char arn[256];
 	int64_t created_s; /* of the stream, 0 unknown */
 	bool said_anew;    /* that the stream was made anew */
-	bool waiting; /* for a lease of somebody else's to run out */
+	bool waiting;      /* for a lease of somebody else's to run out */
 };
 
 /* shards.c */

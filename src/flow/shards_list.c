@@ -175,9 +175,9 @@ int follow_pass(struct follow *f, struct err *e)
 	return rc;
 }
 
-/* Nothing more will come of it in a run that ends by itself. A child of a shard that was not read to its end never starts; a
- * lease that its owner renews is that owner's business. */
-static bool settled(const struct follow *f, const struct fshard *s, int depth)
+/* Nothing more will come of it in a run that ends by itself, whatever becomes of its parents. A lease that its owner renews
+ * is that owner's business. */
+static bool settled_alone(const struct follow *f, const struct fshard *s)
 {
 	switch (s->state) {
 	case FS_ENDED:
@@ -185,25 +185,56 @@ static bool settled(const struct follow *f, const struct fshard *s, int depth)
 	case FS_SKIP:
 	case FS_LOST: return true;
 	case FS_NEW: return !s->has_lease || s->live;
-	case FS_WAIT: break;
+	case FS_WAIT: return f->c.group && !s->owned && s->live;
 	default: return false;
 	}
-	if (f->c.group && !s->owned)
-		return s->live;
-	const struct fshard *p[2] = { follow_find(f, s->s.parent), follow_find(f, s->s.adjacent) };
-	for (int i = 0; i < 2; i++)
-		if (p[i] && p[i]->state != FS_ENDED && p[i]->state != FS_SKIP && depth < 64 &&
-			settled(f, p[i], depth + 1))
+}
+
+static bool waits_for_parents(const struct follow *f, const struct fshard *s)
+{
+	return s->state == FS_WAIT && (!f->c.group || s->owned);
+}
+
+/* A child of a shard that is settled without having been read to its end never starts. */
+static bool settled_by_parent(const struct follow *f, const struct fshard *s)
+{
+	const char *const ids[2] = { s->s.parent, s->s.adjacent };
+	for (int i = 0; i < 2; i++) {
+		const struct fshard *p = ids[i][0] ? follow_find(f, ids[i]) : NULL;
+		if (p && p->settled && p->state != FS_ENDED && p->state != FS_SKIP)
 			return true;
+	}
 	return false;
+}
+
+/* From parents to children until nothing changes: lists come parents first, so two rounds do, however deep the lineage of a
+ * stream that is resharded daily. */
+static bool all_settled(struct follow *f)
+{
+	bool all = false, changed = true;
+	for (size_t i = 0; i < f->n; i++) {
+		struct fshard *s = f->v[i];
+		s->settled = settled_alone(f, s);
+		if (!s->settled && !waits_for_parents(f, s))
+			return false;
+	}
+	while (!all && changed) {
+		all = true;
+		changed = false;
+		for (size_t i = 0; i < f->n; i++) {
+			struct fshard *s = f->v[i];
+			if (!s->settled && settled_by_parent(f, s))
+				s->settled = changed = true;
+			all = all && s->settled;
+		}
+	}
+	return all;
 }
 
 bool follow_finished(struct follow *f)
 {
-	bool all = f->passed;
 	pthread_mutex_lock(&f->mu);
-	for (size_t i = 0; all && i < f->n; i++)
-		all = settled(f, f->v[i], 0);
+	bool all = f->passed && all_settled(f);
 	pthread_mutex_unlock(&f->mu);
 	return all;
 }

@@ -38,7 +38,7 @@ struct fake_stream {
 	struct stream base;
 	int64_t created_s; /* 0 unknown */
 	pthread_mutex_t mu;
-	struct fake_shard v[64];
+	struct fake_shard v[128];
 	size_t n;
 	int64_t seq;          /* the next one */
 	size_t answer;        /* most records of one answer */
@@ -205,15 +205,15 @@ static const struct stream_ops fake_stream_ops = {
 static inline struct fake_shard *fake_add(struct fake_stream *f, const char *parent, const char *adjacent)
 {
 	assert_true(f->n < ARRAY_LEN(f->v));
-	struct fake_shard *s = &f->v[f->n];
-	*s = (struct fake_shard){ 0 };
-	snprintf(s->s.id, sizeof s->s.id, "shardId-%012zu", f->n++);
-	snprintf(s->s.parent, sizeof s->s.parent, "%s", parent);
-	snprintf(s->s.adjacent, sizeof s->s.adjacent, "%s", adjacent);
-	snprintf(s->s.start_hash, sizeof s->s.start_hash, "0");
-	snprintf(s->s.end_hash, sizeof s->s.end_hash, "1");
-	snprintf(s->s.start_seq, sizeof s->s.start_seq, "%" PRId64, f->seq);
-	return s;
+	struct fake_shard s = { 0 }; /* the parents' names may stand in the same array */
+	snprintf(s.s.id, sizeof s.s.id, "shardId-%012zu", f->n);
+	snprintf(s.s.parent, sizeof s.s.parent, "%s", parent);
+	snprintf(s.s.adjacent, sizeof s.s.adjacent, "%s", adjacent);
+	snprintf(s.s.start_hash, sizeof s.s.start_hash, "0");
+	snprintf(s.s.end_hash, sizeof s.s.end_hash, "1");
+	snprintf(s.s.start_seq, sizeof s.s.start_seq, "%" PRId64, f->seq);
+	f->v[f->n] = s;
+	return &f->v[f->n++];
 }
 
 static inline void fake_stream_init(struct fake_stream *f, unsigned shards)
@@ -269,12 +269,21 @@ static inline void fake_merge(struct fake_stream *f, size_t a, size_t b)
 	pthread_mutex_unlock(&f->mu);
 }
 
+/* Split and merged again, n times over: 2^n ways lead from the first shard to the last. */
+static inline void fake_diamonds(struct fake_stream *f, int n)
+{
+	for (int i = 0; i < n; i++) {
+		fake_split(f, f->n - 1);
+		fake_merge(f, f->n - 2, f->n - 1);
+	}
+}
+
 /* ---- table ---- */
 
 struct fake_table {
 	struct table base;
 	pthread_mutex_t mu;
-	cJSON *items[64];
+	cJSON *items[128];
 	size_t n;
 	bool missing;
 	int down;                                    /* so many calls are refused; -1: all */

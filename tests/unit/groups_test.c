@@ -473,6 +473,24 @@ static void positions_of_a_deleted_stream_are_dropped(void **state)
 	assert_int_equal(ngot, 0);
 }
 
+static void a_lineage_of_many_paths_is_walked_once(void **state)
+{
+	(void)state;
+	fake_stream_init(&F, 1);
+	fake_diamonds(&F, 40);
+	fake_fill(&F, F.n - 1, 3);
+	/* Only the last has a row: every other asks all its descendants. */
+	struct err e = { 0 };
+	const struct position start = { .kind = POS_TRIM_HORIZON };
+	assert_int_equal(
+		lease_create(&T.base, &F.v[F.n - 1].s, "arn:fake:clicks", F.created_s, &start, &e), 0);
+	int64_t t0 = clock_mono_ms();
+	run_ok();
+	assert_true(clock_mono_ms() - t0 < 5000);
+	assert_int_equal(T.n, 1);
+	check(F.n - 1, 0, 3);
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -492,6 +510,7 @@ int main(void)
 		T_(drain_waits_for_the_commit),
 		T_(another_streams_group_and_a_missing_one_are_refused),
 		T_(positions_of_a_deleted_stream_are_dropped),
+		T_(a_lineage_of_many_paths_is_walked_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -431,6 +431,19 @@ static void a_blocked_output_holds_the_reading(void **state)
 	check_all();
 }
 
+static void a_lineage_of_many_paths_is_walked_once(void **state)
+{
+	(void)state;
+	fake_stream_init(&F, 1);
+	fake_fill(&F, 0, 5);
+	fake_diamonds(&F, 40);
+	fake_fill(&F, F.n - 1, 5);
+	int64_t t0 = clock_mono_ms();
+	to_the_end();
+	check_all();
+	assert_true(clock_mono_ms() - t0 < 5000);
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -452,6 +465,7 @@ int main(void)
 		T_(count_ends_the_run_exactly),
 		T_(idle_is_told),
 		T_(a_blocked_output_holds_the_reading),
+		T_(a_lineage_of_many_paths_is_walked_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
