@@ -57,6 +57,7 @@ _recagent() {
 	consume:--grace) COMPREPLY=() ;;
 	consume:--ledger) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	invoke:--cache | invoke:-c) COMPREPLY=() ;;
+	invoke:--profiles | invoke:-p) COMPREPLY=() ;;
 	invoke:--jobs | invoke:-j) COMPREPLY=() ;;
 	invoke:--ttl) COMPREPLY=() ;;
 	invoke:--count) COMPREPLY=() ;;
@@ -179,7 +180,7 @@ _recagent() {
 		cache-get) COMPREPLY=($(compgen -W ' --cache --fallback --max-stale --timeout --consistent --strict --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --grace --verbose --help' -- "$cur")) ;;
 		completion) COMPREPLY=($(compgen -W ' --verbose --help' -- "$cur")) ;;
 		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --poll --threads --idle-mark --failover --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
-		invoke) COMPREPLY=($(compgen -W ' --cache --jobs --ttl --count --timeout --session --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
+		invoke) COMPREPLY=($(compgen -W ' --cache --profiles --jobs --ttl --count --timeout --session --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		profile) COMPREPLY=($(compgen -W ' --profiles --cache --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		prompt) COMPREPLY=($(compgen -W ' --profiles --history --recent --min-events --template --count --jobs --render --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		publish) COMPREPLY=($(compgen -W ' --user --item --type --meta --event-id --timestamp --partition-key --explicit-hash-key --batch-records --batch-bytes --record-bytes --linger --lanes --order --quiet --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;

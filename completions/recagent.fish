@@ -71,6 +71,7 @@ complete -c recagent -n '__fish_seen_subcommand_from consume' -l progress -d 'sh
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l verbose -s v -d 'say what is done; -vv traces requests'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l help -s h -d 'show this help'
 complete -c recagent -n '__fish_seen_subcommand_from invoke' -l cache -s c -x -d 'table of the cache'
+complete -c recagent -n '__fish_seen_subcommand_from invoke' -l profiles -s p -x -d 'table of the profiles, for the embedded agent'
 complete -c recagent -n '__fish_seen_subcommand_from invoke' -l jobs -s j -x -d 'questions asked at once'
 complete -c recagent -n '__fish_seen_subcommand_from invoke' -l ttl -x -d 'how long an answer stays fresh'
 complete -c recagent -n '__fish_seen_subcommand_from invoke' -l count -x -d 'items kept of an answer'

@@ -105,6 +105,7 @@ _recagent() {
 	invoke)
 		_arguments -s \
 			{-c,--cache}'[table of the cache]:TABLE:' \
+			{-p,--profiles}'[table of the profiles, for the embedded agent]:TABLE:' \
 			{-j,--jobs}'[questions asked at once]:N:' \
 			'--ttl[how long an answer stays fresh]:TIME:' \
 			'--count[items kept of an answer]:N:' \

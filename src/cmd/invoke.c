@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 struct invoke_opts {
-	const char *cache;
+	const char *cache, *profiles;
 	uint64_t workers, count;
 	int64_t ttl_ms, timeout_ms;
 	int session;
@@ -19,6 +19,8 @@ static struct invoke_opts o;
 static const struct opt table[] = {
 	{ 'c', "cache", "TABLE", OPT_STR, INTO(cache), "REC_CACHE_TABLE", "rec-cache", NULL,
 		"table of the cache", 0, 0 },
+	{ 'p', "profiles", "TABLE", OPT_STR, INTO(profiles), "PROFILES_TABLE", "user-profiles", NULL,
+		"table of the profiles, for the embedded agent", 0, 0 },
 	{ 'j', "jobs", "N", OPT_UINT, INTO(workers), NULL, "16", NULL, "questions asked at once", 1, 1024 },
 	{ 0, "ttl", "TIME", OPT_MS, INTO(ttl_ms), NULL, "3600s", NULL, "how long an answer stays fresh", 1000,
 		0 },
@@ -58,6 +60,8 @@ static int ask(struct job *j, struct buf *text, struct err *e)
 	else
 		session_for_key(j->f.ev.key_text, session);
 	const struct agent_question q = { .key = j->f.ev.key_text,
+		.key_name = j->f.c->opt.key,
+		.profiles = o.profiles,
 		.session = session,
 		.prompt = j->prompt.text.p,
 		.prompt_len = j->prompt.text.len,

@@ -23,7 +23,6 @@
 struct local_agent {
 	struct agent base;
 	struct store *store;
-	char key_name[256], profiles[256];
 	pthread_mutex_t counting; /* one thread counts, the others answer from what there is */
 };
 
@@ -43,7 +42,7 @@ struct gather { /* one question */
 	struct err *e;
 };
 
-static void catch_up(struct local_agent *a)
+static void catch_up(struct local_agent *a, const char *key_name)
 {
 	int64_t until = clock_mono_ms() + CATCH_UP_MS;
 	bool more = true;
@@ -56,7 +55,7 @@ static void catch_up(struct local_agent *a)
 		if (behind != 1 || pthread_mutex_trylock(&a->counting))
 			return;
 		/* What can't be counted now is counted by a later question; the answer does not depend on it. */
-		if (counts_step(a->store, a->key_name, &more, &e))
+		if (counts_step(a->store, key_name, &more, &e))
 			more = false;
 		pthread_mutex_unlock(&a->counting);
 	}
@@ -251,15 +250,15 @@ static bool print_builtin(struct buf *answer)
 	return rank_print(answer, results, ARRAY_LEN(items));
 }
 
-static int answer_in(struct local_agent *a, struct db *d, const struct agent_question *q, struct arena *arena,
-	struct buf *answer, struct err *e)
+static int answer_in(
+	struct db *d, const struct agent_question *q, struct arena *arena, struct buf *answer, struct err *e)
 {
 	size_t count = q->count == 0 ? COUNT_DEFAULT : q->count > COUNT_MAX ? COUNT_MAX : q->count;
 	struct rank_result results[COUNT_MAX];
 	struct user_state user = { 0 };
 	sqlite3_stmt *begin = db_stmt(d, "BEGIN", e);
 
-	if (!begin || db_run(d, begin, e) || user_state_load(&user, d, arena, a->profiles, q, e))
+	if (!begin || db_run(d, begin, e) || user_state_load(&user, d, arena, q, e))
 		return -1;
 	struct gather g = { .d = d, .arena = arena, .user = &user, .e = e };
 	g.most = (int64_t)(count * 4 + user.nrecent + user.events.nbought + user.nbought);
@@ -279,9 +278,9 @@ static int ask(struct agent *base, const struct agent_question *q, struct buf *a
 	struct local_agent *a = (struct local_agent *)base;
 	struct arena arena = { 0 };
 
-	catch_up(a);
+	catch_up(a, q->key_name ? q->key_name : "user_id");
 	struct db *d = store_reader(a->store, e);
-	int rc = d ? answer_in(a, d, q, &arena, answer, e) : -1;
+	int rc = d ? answer_in(d, q, &arena, answer, e) : -1;
 	store_reader_done(a->store, d);
 	arena_release(&arena);
 	return rc;
@@ -296,13 +295,6 @@ static void close_agent(struct agent *base)
 	free(a);
 }
 
-static void from_env(char *out, size_t size, const char *name, const char *fallback)
-{
-	const char *v = getenv(name);
-
-	snprintf(out, size, "%s", v && *v ? v : fallback);
-}
-
 int local_open_agent(const char *dir, struct agent **out, struct err *e)
 {
 	static const struct agent_ops ops = { .ask = ask, .close = close_agent };
@@ -311,8 +303,6 @@ int local_open_agent(const char *dir, struct agent **out, struct err *e)
 	(void)e;
 	a->base.ops = &ops;
 	snprintf(a->base.name, sizeof a->base.name, "the embedded agent");
-	from_env(a->key_name, sizeof a->key_name, "RECAGENT_KEY", "user_id");
-	from_env(a->profiles, sizeof a->profiles, "PROFILES_TABLE", "user-profiles");
 	a->store = store_new(dir, false);
 	pthread_mutex_init(&a->counting, NULL);
 	*out = &a->base;

@@ -110,13 +110,14 @@ static int load_profile(struct user_state *u, struct db *d, struct arena *a, con
 	return 0;
 }
 
-int user_state_load(struct user_state *u, struct db *d, struct arena *arena, const char *profiles,
-	const struct agent_question *q, struct err *e)
+int user_state_load(struct user_state *u, struct db *d, struct arena *arena, const struct agent_question *q,
+	struct err *e)
 {
 	const char *key = q->key ? q->key : "";
 
 	u->nrecent = prompt_lines(arena, q->prompt, q->prompt_len, u->recent);
-	if (load_events(u, d, key, e) || load_profile(u, d, arena, profiles, key, e))
+	if (load_events(u, d, key, e) ||
+		load_profile(u, d, arena, q->profiles ? q->profiles : "user-profiles", key, e))
 		return -1;
 	return u->nrecent ? look_up_recent(u, d, arena, e) : events_as_recent(u, d, arena, e);
 }

@@ -17,8 +17,8 @@ struct user_state { /* texts in the arena */
 	size_t nbought;
 };
 
-int user_state_load(struct user_state *u, struct db *d, struct arena *arena, const char *profiles,
-	const struct agent_question *q, struct err *e);
+int user_state_load(struct user_state *u, struct db *d, struct arena *arena, const struct agent_question *q,
+	struct err *e);
 /* Bought, or skipped last, by the events counted; bought, by the profile. What the recent interactions say is
  * rank_items' to see. */
 bool user_state_refuses_id(const struct user_state *u, int64_t id);

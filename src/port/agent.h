@@ -8,7 +8,9 @@
 #include <stdint.h>
 
 struct agent_question {
-	const char *key;     /* whose question; the embedded agent looks at its profile and events */
+	const char *key; /* whose question; the embedded agent looks at its profile and events */
+	/* For the embedded agent: KEY's member name and the table of the profiles; NULL: user_id, user-profiles. */
+	const char *key_name, *profiles;
 	const char *session; /* legal session id */
 	const char *prompt;
 	size_t prompt_len;

@@ -204,6 +204,40 @@ static void never_what_was_bought(void **state)
 	stream_close(s);
 }
 
+/* The question names KEY's member and the table of the profiles: what the partition key is does not matter. */
+static void other_names(void **state)
+{
+	static const char bought[] =
+		"{\"card\":\"c\",\"item_id\":\"thriller-0\",\"event_type\":\"purchase\"}";
+	static const char text[] = "{\"card\":{\"S\":\"c\"},\"history\":{\"L\":[{\"M\":{\"item_id\":{\"S\":"
+				   "\"thriller-1\"},\"event_type\":{\"S\":\"purchase\"}}}]}}";
+	struct stream *s = make_stream("user-interactions", 1);
+	struct table *profiles = make_table("cards", "card");
+	struct agent *a = open_agent_here();
+	struct agent_question q = { .key = "c",
+		.key_name = "card",
+		.profiles = "cards",
+		.prompt = "none",
+		.prompt_len = 4,
+		.count = 24 };
+	struct buf answer = BUF_INIT(BUF_MAX_ANSWER);
+
+	(void)state;
+	fill(s);
+	put_text(s, "another key", bought);
+	cJSON *item = json_tree(text, strlen(text), NULL);
+	OK(table_put(profiles, item, NULL, e));
+	cJSON_Delete(item);
+	OK(agent_ask(a, &q, &answer, e));
+	assert_non_null(strstr(answer.p, "\"thriller-2\""));
+	assert_null(strstr(answer.p, "\"thriller-0\"")); /* by the events of card c */
+	assert_null(strstr(answer.p, "\"thriller-1\"")); /* by its profile */
+	buf_release(&answer);
+	agent_close(a);
+	table_close(profiles);
+	stream_close(s);
+}
+
 static void together(void **state)
 {
 	struct stream *s = make_stream("user-interactions", 1), *second = make_stream("second", 1);
@@ -440,7 +474,7 @@ static void threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(no_store), TEST(small_catalogues), TEST(three_thrillers),
-		TEST(never_what_was_bought), TEST(together), TEST(popular_items),
+		TEST(never_what_was_bought), TEST(other_names), TEST(together), TEST(popular_items),
 		cmocka_unit_test(lines_of_a_prompt), TEST(counted_once), TEST(threads) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
