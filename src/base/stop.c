@@ -7,11 +7,13 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Signals belong to the process, so their state does too. The byte in the pipe is never read: the
  * descriptor stays readable for every thread that polls it. */
 static atomic_int first_signal;
+static atomic_llong first_ms; /* when it came, 0: being noted right now */
 static atomic_bool asked;
 static int pipe_fds[2] = { -1, -1 };
 static pthread_once_t pipe_once = PTHREAD_ONCE_INIT;
@@ -41,15 +43,29 @@ static void ask(void)
 	(void)w;
 }
 
-/* Async-signal-safe: atomics, write, _exit. */
+/* timeout(1) signals its child and then the group that both are in; a stopped service and the script that passes the signal
+ * on do the same. One wish to end that comes twice must not end a pipe at once. */
+static bool is_same_wish(long long now_ms)
+{
+	long long first = atomic_load(&first_ms);
+
+	return !first || now_ms - first < STOP_SAME_MS;
+}
+
+/* Async-signal-safe: atomics, clock_gettime, write, _exit. */
 static void on_signal(int sig)
 {
 	int saved = errno;
 	int none = 0;
+	struct timespec t = { 0 };
 
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	long long now_ms = (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000 + 1;
 	/* A closing terminal sends SIGHUP twice (the shell, then the kernel), so only the other two can
 	 * be the second signal. */
-	if (!atomic_compare_exchange_strong(&first_signal, &none, sig) && sig != SIGHUP)
+	if (atomic_compare_exchange_strong(&first_signal, &none, sig))
+		atomic_store(&first_ms, now_ms);
+	else if (sig != SIGHUP && !is_same_wish(now_ms))
 		_exit(EXIT_SIGNAL + sig);
 	ask();
 	errno = saved;

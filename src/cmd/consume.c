@@ -46,7 +46,8 @@ static const struct opt table[] = {
 struct run {
 	struct ctx *c;
 	struct envelope *envelope;
-	int64_t stop_ms; /* of watch alone */
+	int64_t stop_ms; /* of watch alone, as is said */
+	bool said;
 };
 
 static int write_mark(struct run *r, const char *shard_id, const char *mark, struct err *e)
@@ -119,7 +120,9 @@ static void watch(void *arg)
 		r->stop_ms = now;
 	if (now - r->stop_ms < r->c->opt.grace_ms)
 		return;
-	log_say("standard output took nothing for --grace, stopping");
+	if (!r->said)
+		log_say("standard output took nothing for --grace, stopping");
+	r->said = true;
 	kill(getpid(), stop_signal() == SIGINT ? SIGINT : SIGTERM); /* helper threads take no signals */
 }
 

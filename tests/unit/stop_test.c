@@ -54,7 +54,17 @@ static void second_signal(void)
 {
 	stop_install();
 	raise(SIGTERM);
+	poll(NULL, 0, STOP_SAME_MS + 50);
 	raise(SIGINT);
+}
+
+static void sent_twice(void)
+{
+	stop_install();
+	raise(SIGTERM);
+	raise(SIGTERM);
+	EXPECT(stop_signal() == SIGTERM);
+	_exit(0);
 }
 
 static void hangup_twice(void)
@@ -63,6 +73,7 @@ static void hangup_twice(void)
 	raise(SIGHUP);
 	raise(SIGHUP);
 	EXPECT(stop_signal() == SIGHUP);
+	poll(NULL, 0, STOP_SAME_MS + 50);
 	raise(SIGTERM);
 }
 
@@ -140,6 +151,7 @@ static void test_signals(void **state)
 	} rows[] = {
 		{ "first signal", first_signal, 0 },
 		{ "second signal", second_signal, 128 + SIGINT },
+		{ "one signal sent twice", sent_twice, 0 },
 		{ "hang-up twice, then another", hangup_twice, 128 + SIGTERM },
 		{ "closed pipe", closed_pipe, 0 },
 		{ "ignored by the parent", ignored_by_parent, 0 },
