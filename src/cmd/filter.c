@@ -1,5 +1,6 @@
 /* filter.c - lines through lanes. */
 #include "cmd/filter.h"
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,8 @@ struct filter {
 	const struct filter_conf *conf;
 	struct report report;
 	void *arg;
+	pthread_mutex_t lock; /* guards halt: the first trouble that is no line's fault */
+	struct err halt;
 };
 
 bool filter_again(struct filter_job *j, struct hold *h)
@@ -28,10 +31,29 @@ void filter_add_member(
 	buf_add(out, j->in.line + m->off, m->len);
 }
 
+/* Behind a line that stays undone nothing may be done for its key: a profile with a later event in it would take this one for
+ * known when it comes again. The lane goes on only when this has returned. */
+static bool halted(struct filter *f, struct err *why)
+{
+	pthread_mutex_lock(&f->lock);
+	if (f->halt.cls == ERR_NONE)
+		f->halt = *why;
+	else if (why->cls == ERR_NONE)
+		*why = f->halt;
+	bool yes = f->halt.cls != ERR_NONE;
+	pthread_mutex_unlock(&f->lock);
+	return yes;
+}
+
 static void work(struct lane_job *lane, void *arg)
 {
-	const struct filter *f = arg;
-	f->conf->work((struct filter_job *)lane);
+	struct filter *f = arg;
+	struct filter_job *j = (struct filter_job *)lane;
+	if (halted(f, &j->err))
+		return;
+	f->conf->work(j);
+	if (!j->answered && report_is_fatal(&j->err, j->ev.source.group != NULL))
+		halted(f, &j->err);
 }
 
 static void done(struct lane_job *lane, void *arg)
@@ -94,7 +116,7 @@ static void submit(struct filter *f, struct lanes *lanes, const struct line *l)
 
 enum exit_code filter_run(struct ctx *c, const struct filter_conf *conf, void *arg)
 {
-	struct filter f = { .conf = conf, .arg = arg };
+	struct filter f = { .conf = conf, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct lanes_conf lc = { .workers = conf->workers,
 		.window = conf->window,
 		.window_bytes = conf->window_bytes,

@@ -17,13 +17,12 @@ bool report_stopped(struct report *r)
 	return atomic_load(&r->stopped);
 }
 
-/* Would every other line fail the same way? */
-static bool is_fatal(const struct err *why, bool from_group)
+bool report_is_fatal(const struct err *why, bool from_group)
 {
 	static const char *const setup[] = { "ResourceNotFoundException", "AccessDeniedException",
 		"UnrecognizedClientException", "InvalidSignatureException", "IncompleteSignatureException",
 		"MissingAuthenticationTokenException", "InvalidClientTokenId", "OptInRequired" };
-	if (why->cls == ERR_REFUSED)
+	if (why->cls == ERR_NONE || why->cls == ERR_REFUSED)
 		return false;
 	if (why->cls == ERR_UNAVAILABLE)
 		return from_group;
@@ -59,7 +58,7 @@ bool report_settle(
 {
 	struct err e = { 0 };
 	bool good = !why || why->cls == ERR_NONE;
-	if (!report_stopped(r) && !good && !answered && is_fatal(why, from_group)) {
+	if (!report_stopped(r) && !answered && !good && report_is_fatal(why, from_group)) {
 		log_line_error(o->no, why);
 		r->fatal = *why;
 		atomic_store(&r->stopped, true);

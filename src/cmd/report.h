@@ -33,6 +33,9 @@ void report_mark(struct report *r);  /* a mark passes */
 void report_write(struct report *r); /* r->line, unless empty or stopped; empties it */
 void report_flush(struct report *r);
 
+/* Is it no line's fault, so that every other line would fail the same way? */
+bool report_is_fatal(const struct err *why, bool from_group);
+
 /* The exit status of the command. got < 0: reading ended with e. */
 enum exit_code report_status(struct report *r, int got, const struct err *e);
 
