@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# What is left when stages of a pipe are killed, stopped, or signalled all at once. SEED=S repeats a run of the first test,
+# N=ROUNDS makes it longer.
+load helper
+
+BIN=${RECAGENT:-$BATS_TEST_DIRNAME/../../build/recagent}
+EXAMPLES=$BATS_TEST_DIRNAME/../../examples
+
+setup() {
+	setup_store
+}
+
+teardown() {
+	teardown_store
+}
+
+put_lines() {
+	recagent setup --group recs >/dev/null
+	seq "$1" | awk '{ printf "{\"user_id\":\"u%d\",\"event_id\":\"e%d\",\"item_id\":\"i%d\",\"event_type\":\"click\"}\n", $1 % 3, $1, $1 }' |
+		recagent publish -q >/dev/null
+}
+
+# The rest of the group's events, once through the whole pipe.
+rest() {
+	recagent consume -e --group recs --failover 200ms | tee all | recagent prompt --min-events 1 | recagent invoke | recagent ack
+	grep -c event_id all || true
+}
+
+history_ids() {
+	for u in u0 u1 u2; do recagent profile get "$u"; done | jq -r '.history[].event_id' | sort
+}
+
+@test "stages killed at random: nothing lost, each event applied once, in order" {
+	run env RECAGENT="$(realpath "$BIN")" python3 "$BATS_TEST_DIRNAME/../tools/kill.py" ${SEED:+--seed "$SEED"} \
+		${N:+--rounds "$N"} ${N:---seconds 12}
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
+# cut LINES: all but the last ten bytes of the fifth line, as a stage leaves it that is killed while it writes.
+cut_fifth() {
+	head -n 5 "$1" | head -c -11
+}
+
+@test "a line cut by a kill is refused, and its event comes again: before prompt" {
+	put_lines 12
+	recagent consume -e --group recs --grace 0 >lines
+	cut_fifth lines >cut
+	run recagent prompt --min-events 1 <cut
+	[ "$status" -eq 1 ]
+	[ "$(grep -c '"prompt":' <<<"$output")" -eq 4 ]
+	! grep -q '"mark"' <<<"$output"
+	recagent prompt --min-events 1 <cut 2>/dev/null | recagent invoke | recagent ack 2>/dev/null || true
+	[ "$(rest)" -eq 8 ]
+	[ "$(history_ids)" = "$(seq 12 | sed 's/^/e/' | sort)" ]
+}
+
+@test "a line cut by a kill is refused, and its event comes again: before invoke and ack" {
+	put_lines 12
+	recagent consume -e --group recs --grace 0 | recagent prompt --min-events 1 >prompts
+	cut_fifth prompts >cut
+	run recagent invoke <cut
+	[ "$status" -eq 1 ]
+	[ "$(grep -c _source <<<"$output")" -eq 4 ] # the fifth result has no position
+	recagent invoke <prompts >results
+	cut_fifth results >cut
+	run recagent ack <cut
+	[ "$status" -eq 9 ]
+	[ "$(rest)" -eq 8 ]
+	[ "$(history_ids)" = "$(seq 12 | sed 's/^/e/' | sort)" ]
+}
+
+@test "killed between the profile's write and the prompt line: the event is answered all the same" {
+	put_lines 12
+	recagent consume -e --group recs --grace 0 | recagent prompt --min-events 1 >/dev/null
+	[ "$(recagent consume -e --group recs --failover 200ms --grace 0 | recagent prompt --min-events 1 | grep -c '"prompt":')" -eq 12 ]
+	[ "$(history_ids | wc -l)" -eq 12 ]
+}
+
+@test "SIGTERM to the whole process group of pipeline.sh, twice at once: it drains, commits, and ends with 0" {
+	put_lines 400
+	for _ in 1 2 3; do
+		RECAGENT=$BIN TMPDIR=$T setsid "$EXAMPLES/pipeline.sh" 2>err 3>&- &
+		local pid=$! status=0
+		PIDS=$pid
+		wait_for 10 pgrep -s "$pid" -f 'ack' >/dev/null
+		sleep 0.3
+		kill -TERM -- "-$pid"
+		pkill -TERM -s "$pid" || true
+		wait "$pid" || status=$?
+		cat err
+		[ "$status" -eq 0 ]
+		! grep -q 'without the mark' err
+	done
+	[ "$(rest)" -eq 0 ]
+}
