@@ -276,6 +276,7 @@ LINES
 	seq 200 | jq -c '{user_id: "u\(.)"}' >in
 	recagent publish -q --progress <in 2>err
 	[ ! -s err ]
-	script -qec "$BIN publish -q --progress <in" seen >/dev/null </dev/null
-	grep -q ' in, ' seen
+	script -qec "(cat in; sleep 1.5) | $BIN publish -q --progress" seen >/dev/null </dev/null
+	grep -q '200 in, 200 out' seen
+	grep -q '200 in = 200 out' seen
 }
