@@ -9,11 +9,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 int64_t clock_now_us(void);
 int64_t clock_now_ms(void);
 int64_t clock_now_s(void);
 int64_t clock_mono_ms(void); /* counts sleep of the machine too (CLOCK_BOOTTIME) where there is one */
+
+/* ms from now as a condition variable with CLOCK_MONOTONIC takes it. */
+struct timespec clock_deadline(int64_t ms);
 
 /* Wait; returns false when a stop signal (stop.h) cut it short. ms <= 0 returns at once. */
 bool clock_sleep_ms(int64_t ms);

@@ -1,4 +1,5 @@
 /* ticker.c - periodic work on its own thread: lease renewals, commits, linger. */
+#include "base/clock.h"
 #include "base/lanes.h"
 #include "base/mem.h"
 #include <pthread.h>
@@ -16,28 +17,14 @@ struct ticker {
 	bool poked, stopping, started;
 };
 
-/* The next tick counts from the begin of the last one. CLOCK_MONOTONIC: a step of the wall clock
- * neither floods nor starves the work. */
-static struct timespec after(int64_t ms)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(ms / 1000);
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
-	return t;
-}
-
 static void *run(void *arg)
 {
 	struct ticker *t = arg;
 
 	pthread_mutex_lock(&t->lock);
-	struct timespec next = after(t->period_ms);
+	/* The next tick counts from the begin of the last one. CLOCK_MONOTONIC: a step of the wall clock neither floods nor
+	 * starves the work. */
+	struct timespec next = clock_deadline(t->period_ms);
 	while (!t->stopping) {
 		int rc = 0;
 
@@ -46,7 +33,7 @@ static void *run(void *arg)
 		if (t->stopping)
 			break;
 		t->poked = false;
-		next = after(t->period_ms);
+		next = clock_deadline(t->period_ms);
 		pthread_mutex_unlock(&t->lock);
 		t->fn(t->arg);
 		pthread_mutex_lock(&t->lock);

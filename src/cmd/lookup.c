@@ -76,11 +76,7 @@ struct lookup *lookup_open(
 /* Wait until the call is over or ms have passed; true: over. The lock is held. */
 static bool wait_over(struct lookup *l, int64_t ms)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	int64_t ns = t.tv_nsec + ms % 1000 * 1000000;
-	t.tv_sec += (time_t)(ms / 1000 + ns / 1000000000);
-	t.tv_nsec = (long)(ns % 1000000000);
+	struct timespec t = clock_deadline(ms);
 	while (l->busy && pthread_cond_timedwait(&l->changed, &l->lock, &t) != ETIMEDOUT)
 		;
 	return !l->busy;

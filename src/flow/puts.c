@@ -250,14 +250,10 @@ static size_t settle(struct lane *l, size_t n, int rc, const struct err *e)
 
 static void wait_until(struct lane *l, int64_t deadline_ms)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
 	int64_t left = deadline_ms - clock_mono_ms();
 	if (left <= 0)
 		return;
-	int64_t ns = t.tv_nsec + left % 1000 * 1000000;
-	t.tv_sec += (time_t)(left / 1000 + ns / 1000000000);
-	t.tv_nsec = (long)(ns % 1000000000);
+	struct timespec t = clock_deadline(left);
 	pthread_cond_timedwait(&l->wake, &l->q->lock, &t);
 }
 

@@ -35,18 +35,11 @@ static struct fshard *first_due(const struct follow *f, int64_t *due)
 static void wait_for_work(struct follow *f, int64_t ms)
 {
 	int64_t until = clock_mono_ms() + ms;
-	struct timespec t;
 	if (f->watch_ms && f->watch_ms <= until) {
 		pthread_cond_wait(&f->cond, &f->mu);
 		return;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(ms / 1000);
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
+	struct timespec t = clock_deadline(ms);
 	f->watch_ms = until;
 	pthread_cond_timedwait(&f->cond, &f->mu, &t);
 	if (f->watch_ms == until)

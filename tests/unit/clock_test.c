@@ -166,6 +166,21 @@ static void test_now_from_outside(void **state)
 	unsetenv("RECAGENT_NOW");
 }
 
+static void test_deadline(void **state)
+{
+	static const int64_t waits[] = { 0, 1, 999, 1000, 1001, 86400123 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+		struct timespec now, t;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		t = clock_deadline(waits[i]);
+		int64_t ms = ((int64_t)t.tv_sec - now.tv_sec) * 1000 + (t.tv_nsec - now.tv_nsec) / 1000000;
+		assert_in_range(t.tv_nsec, 0, 999999999);
+		assert_in_range(ms + 1, waits[i], waits[i] + 2000);
+	}
+}
+
 static void test_sleep(void **state)
 {
 	(void)state;
@@ -189,7 +204,7 @@ int main(void)
 		cmocka_unit_test(test_parse), cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_format), cmocka_unit_test(test_calendar),
 		cmocka_unit_test(test_http_date), cmocka_unit_test(test_duration),
-		cmocka_unit_test(test_now_from_outside),
+		cmocka_unit_test(test_now_from_outside), cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_sleep), /* last: a stop is for good */
 	};
 
