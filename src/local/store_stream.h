@@ -2,12 +2,16 @@
 #ifndef RECAGENT_LOCAL_STORE_STREAM_H
 #define RECAGENT_LOCAL_STORE_STREAM_H
 
+#include <stdatomic.h>
+
 #include "local/db.h"
 #include "port/stream.h"
 
 struct local_stream {
 	struct stream base;
 	struct store *store;
+	atomic_llong
+		ahead_ms; /* of the store's arrival times before this machine's clock; -1: not looked up yet */
 };
 
 /* ResourceNotFoundException when there is none. created_s may be NULL. */

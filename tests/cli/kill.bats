@@ -94,3 +94,14 @@ cut_fifth() {
 	done
 	[ "$(rest)" -eq 0 ]
 }
+
+@test "a clock that was set back: what is put meanwhile is there for -e, for a group and for the pipe" {
+	recagent setup --group recs >/dev/null
+	RECAGENT_CLOCK_OFFSET=3600 recagent publish --user u0 --item i1 --event-id e1 >/dev/null
+	recagent publish --user u0 --item i2 --event-id e2 >/dev/null
+	[ "$(recagent consume -e | grep -c event_id)" -eq 2 ]
+	[ "$(rest)" -eq 2 ]
+	recagent publish --user u0 --item i3 --event-id e3 >/dev/null
+	[ "$(rest)" -eq 1 ]
+	[ "$(recagent profile get u0 | jq -c '[.history[].event_id]')" = '["e2","e3","e1"]' ] # by event time
+}

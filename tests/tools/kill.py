@@ -195,7 +195,7 @@ class Pipe:
             if name in self.hit:
                 fine |= {-self.hit[name], 128 + self.hit[name]}
             if name == 'jq':
-                fine |= {2, 5, -signal.SIGPIPE}
+                fine |= {2, 4, 5, -signal.SIGPIPE}
             if status not in fine:
                 raise Trouble('%s ended with %d' % (name, status))
 
