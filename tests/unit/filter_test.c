@@ -10,21 +10,21 @@ static unsigned worked;
 /* The first line fails in a way that is no line's fault; the trouble is over when the second comes. */
 static void fail_once(struct filter_job *j)
 {
-	if (j->no == 1)
+	if (j->in.no == 1)
 		err_set(&j->err, ERR_LOCAL, "disk-full", "no space left");
 	worked++;
 }
 
 static void refuse_once(struct filter_job *j)
 {
-	if (j->no == 1)
+	if (j->in.no == 1)
 		err_set(&j->err, ERR_REFUSED, "bad", "bad");
 	worked++;
 }
 
 static void write_line(const struct filter_job *j, struct buf *out)
 {
-	buf_add(out, j->line, j->len);
+	buf_add(out, j->in.line, j->in.len);
 }
 
 static void release(struct filter_job *j)
