@@ -178,10 +178,10 @@ static int take_digits(struct text *t, int count)
 	return v;
 }
 
-/* One character out of a set. */
+/* One character out of a set, the likeliest first. */
 static char take_one(struct text *t, const char *set)
 {
-	if (t->p >= t->end || !*t->p || !strchr(set, *t->p)) {
+	if (t->p >= t->end || !*t->p || (*t->p != *set && !strchr(set + 1, *t->p))) {
 		t->bad = true;
 		return '\0';
 	}

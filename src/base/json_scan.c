@@ -7,7 +7,11 @@ static inline void skip_space(struct scan *c)
 {
 	bytes p = c->p;
 
-	for (; p < c->end && *p <= ' ' && json_is_space(*p); p++)
+	if (p < c->end && *p == ' ') /* one, as most writers have it */
+		c->p = ++p;
+	if (p == c->end || *p > ' ')
+		return;
+	for (; p < c->end && json_is_space(*p); p++)
 		if (*p == '\n' || *p == '\r')
 			c->newlines = true;
 	c->p = p;
@@ -277,33 +281,38 @@ int json_scan_prefix(const char *s, size_t n, size_t *used, enum json_type *type
 struct object_scan {
 	struct scan c;
 	struct json_member *want, *hit; /* hit: the wanted member that was just scanned */
-	size_t nwant;
-	bytes comma; /* in front of the member that is scanned, or NULL */
+	size_t nwant, hint;             /* hint: where the next wanted member likely stands */
+	bytes comma;                    /* in front of the member that is scanned, or NULL */
 };
 
+/* Members mostly come in the order in which they are wanted: the search goes on from the last hit. */
+static struct json_member *find_plain(struct object_scan *o, bytes key, size_t n)
+{
+	for (size_t k = 0; k < o->nwant; k++) {
+		size_t i = o->hint + k < o->nwant ? o->hint + k : o->hint + k - o->nwant;
+		const char *name = o->want[i].name;
+
+		if (n && (unsigned char)name[0] != key[0])
+			continue;
+		if (strncmp(name, (const char *)key, n) == 0 && !name[n]) {
+			o->hint = i + 1 < o->nwant ? i + 1 : 0;
+			return &o->want[i];
+		}
+	}
+	return NULL;
+}
+
 /* key points behind the opening quote. */
-static struct json_member *find_wanted(const struct object_scan *o, bytes key, size_t n)
+static struct json_member *find_wanted(struct object_scan *o, bytes key, size_t n)
 {
 	struct buf plain = BUF_INIT(BUF_MAX_SMALL);
 	struct json_member *found = NULL;
 	bool nul = false;
 
-	if (o->c.escaped) {
-		if (!o->nwant || !json_unescape(&plain, (const char *)key - 1, n + 2, &nul) || nul) {
-			buf_release(&plain);
-			return NULL;
-		}
-		key = (bytes)plain.p;
-		n = plain.len;
-	}
-	for (size_t i = 0; i < o->nwant && !found; i++) {
-		const char *name = o->want[i].name;
-
-		if (n && (unsigned char)name[0] != key[0])
-			continue;
-		if (strncmp(name, (const char *)key, n) == 0 && !name[n])
-			found = &o->want[i];
-	}
+	if (!o->c.escaped)
+		return find_plain(o, key, n);
+	if (o->nwant && json_unescape(&plain, (const char *)key - 1, n + 2, &nul) && !nul)
+		found = find_plain(o, (bytes)plain.p, plain.len);
 	buf_release(&plain);
 	return found;
 }

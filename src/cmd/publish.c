@@ -67,7 +67,6 @@ static void done(const struct put_result *res, void *job, void *arg)
 			mark_line(out, p->origin.source, p->origin.source_len, "done");
 	}
 	report_write(&r->report);
-	free(p);
 }
 
 static void idle(void *arg)
@@ -86,12 +85,15 @@ static void one_line(struct run *r, const struct line *l)
 	const struct outgoing_conf oc = { .partition_field = o.partition_key,
 		.hash_field = o.hash_key,
 		.max_record = (size_t)o.record_bytes };
-	struct event ev = { 0 };
-	struct err why = { 0 };
+	struct event ev;
+	struct err why;
 	struct put_in in = { 0 };
 	const char *id = "";
+	err_clear(&why);
 	int rc = check_line(r->c, l, &why);
-	if (rc == 0)
+	if (rc)
+		memset(&ev, 0, sizeof ev);
+	else
 		rc = event_parse(&ev, l->p, l->len, r->c->opt.key, EVENT_NEED_KEY | EVENT_DATA_OK, &why);
 	if (rc == 0 && !ev.is_mark) {
 		rc = outgoing_make(&r->outgoing, &oc, &ev, l->p, l->len, &in, &why);
@@ -104,7 +106,9 @@ static void one_line(struct run *r, const struct line *l)
 	in.hold_for_ever = ev.source.group != NULL;
 	if (!ev.is_mark)
 		ledger_count(r->c, COUNT_IN);
-	puts_submit(r->puts, &in, pending_new(l, &ev, id, r->c->dead || ev.is_mark));
+	bool keep_line = r->c->dead || ev.is_mark;
+	pending_fill(puts_make(r->puts, &in, pending_size(l, &ev, id, keep_line)), l, &ev, id, keep_line);
+	puts_submit(r->puts);
 	event_release(&ev);
 }
 
@@ -143,7 +147,7 @@ static enum exit_code publish(struct ctx *c, struct stream *s)
 		.lanes = (unsigned)o.lanes,
 		.batch_records = (size_t)o.batch_records,
 		.batch_bytes = (size_t)o.batch_bytes,
-		.window_records = 16384,
+		.window_records = (size_t)o.lanes << 10,
 		.window_bytes = (size_t)o.lanes << 20,
 		.linger_ms = o.user ? 0 : o.linger_ms,
 		.give_up_ms = c->opt.give_up_ms,

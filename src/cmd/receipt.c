@@ -2,12 +2,26 @@
 #include "cmd/receipt.h"
 #include <string.h>
 
-struct pending *pending_new(
-	const struct line *l, const struct event *ev, const char *event_id, bool keep_line)
+static size_t line_room(const struct line *l, bool keep_line)
 {
-	size_t id = strlen(event_id), src = ev->source_m.type == JSON_OBJECT ? ev->source_m.len : 0,
-	       len = keep_line ? l->len : 0;
-	struct pending *p = mem_realloc(NULL, sizeof *p + id + 1 + src + len);
+	return keep_line ? l->len : 0;
+}
+
+/* A _source that is no object is the line's fault, and is not handed on. */
+static size_t source_room(const struct event *ev)
+{
+	return ev->source_m.type == JSON_OBJECT ? ev->source_m.len : 0;
+}
+
+size_t pending_size(const struct line *l, const struct event *ev, const char *event_id, bool keep_line)
+{
+	return sizeof(struct pending) + strlen(event_id) + 1 + source_room(ev) + line_room(l, keep_line);
+}
+
+void pending_fill(
+	struct pending *p, const struct line *l, const struct event *ev, const char *event_id, bool keep_line)
+{
+	size_t id = strlen(event_id), src = source_room(ev), len = line_room(l, keep_line);
 	char *at = (char *)(p + 1);
 	*p = (struct pending){ .origin = { .no = l->no, .cut = l->too_long },
 		.is_mark = ev->is_mark,
@@ -23,12 +37,12 @@ struct pending *pending_new(
 		p->origin.line = memcpy(at, l->p, len);
 		p->origin.len = len;
 	}
-	return p;
 }
 
 bool receipt_write(struct buf *out, const struct pending *p, const struct put_result *res)
 {
-	buf_printf(out, "{\"line\":%llu", (unsigned long long)p->origin.no);
+	buf_str(out, "{\"line\":");
+	buf_uint(out, p->origin.no);
 	if (p->event_id[0]) {
 		buf_str(out, ",\"event_id\":");
 		json_quote_str(out, p->event_id);

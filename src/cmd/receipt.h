@@ -6,15 +6,16 @@
 #include "flow/puts.h"
 #include "rec/event.h"
 
-/* One block; free() it. The line itself is kept only where it may be needed again. */
+/* What its pointers point to stands behind it. The line itself is kept only where it may be needed again. */
 struct pending {
 	struct origin origin;
 	const char *event_id; /* "" none */
 	bool is_mark, from_group;
 };
 
-struct pending *pending_new(
-	const struct line *l, const struct event *ev, const char *event_id, bool keep_line);
+size_t pending_size(const struct line *l, const struct event *ev, const char *event_id, bool keep_line);
+void pending_fill(struct pending *p, const struct line *l, const struct event *ev, const char *event_id,
+	bool keep_line); /* p: that many bytes */
 /* Append {"line":..,"event_id":..,"shard_id":..,"sequence_number":.. or "error":..,"_source":..}. */
 bool receipt_write(struct buf *out, const struct pending *p, const struct put_result *res);
 

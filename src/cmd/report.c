@@ -56,7 +56,8 @@ static void leave(struct report *r, const struct origin *o, const struct err *wh
 bool report_settle(
 	struct report *r, const struct origin *o, const struct err *why, bool from_group, bool answered)
 {
-	struct err e = { 0 };
+	struct err e;
+	err_clear(&e);
 	bool good = !why || why->cls == ERR_NONE;
 	if (!report_stopped(r) && !answered && !good && report_is_fatal(why, from_group)) {
 		log_line_error(o->no, why);
@@ -87,7 +88,8 @@ void report_mark(struct report *r)
 
 void report_write(struct report *r)
 {
-	struct err e = { 0 };
+	struct err e;
+	err_clear(&e);
 	if (r->line.over)
 		err_set(&e, ERR_INTERNAL, "", "output line is too long");
 	if (r->line.len && !report_stopped(r) &&

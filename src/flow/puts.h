@@ -28,7 +28,7 @@ struct puts_conf {
 	int64_t retry_ms; /* first pause after a failure, doubled for each further one; 0: 100 */
 	bool order_key;
 	bool want_receipts; /* else put_result has no texts for what was stored */
-	/* Once per record, in order of submission; frees job. */
+	/* Once per record, in order of submission. job: the memory of puts_make, for the call. */
 	void (*done)(const struct put_result *r, void *job, void *arg);
 	void (*idle)(void *arg); /* nothing more to report now: flush */
 	/* Once when calls can't be made or nothing of them is taken (e), once when all lanes go on again (NULL). */
@@ -45,8 +45,10 @@ struct put_in {
 
 struct puts;
 struct puts *puts_open(const struct puts_conf *c);
-void puts_submit(struct puts *q, const struct put_in *in, void *job); /* blocks while the window is full */
-void puts_drain(struct puts *q); /* send what lingers, wait until all is reported */
-void puts_close(struct puts *q); /* drains, frees */
+/* Begin a record: the job's memory (job_len bytes, aligned as malloc does), to be filled before puts_submit. */
+void *puts_make(struct puts *q, const struct put_in *in, size_t job_len);
+void puts_submit(struct puts *q); /* what was made; blocks while the window is full */
+void puts_drain(struct puts *q);  /* send what lingers, wait until all is reported */
+void puts_close(struct puts *q);  /* drains, frees */
 
 #endif

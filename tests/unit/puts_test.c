@@ -131,7 +131,6 @@ static void done(const struct put_result *r, void *job, void *arg)
 	}
 	if (w->done_us)
 		nap(w->done_us);
-	free(job);
 	atomic_fetch_sub(&w->in_done, 1);
 }
 
@@ -185,19 +184,23 @@ static struct world *world_new(struct puts_conf *c)
 	return w;
 }
 
+static void put(struct world *w, int no, const struct put_in *in)
+{
+	*(int *)puts_make(w->puts, in, sizeof no) = no;
+	puts_submit(w->puts);
+}
+
 /* Record `no` of `key`, padded to len bytes. */
 static void submit(struct world *w, int no, const char *key, size_t len)
 {
 	char data[8192];
-	int *job = mem_alloc(sizeof *job);
 	int n = snprintf(data, sizeof data, "%d ", no);
 
 	if ((size_t)n < len)
 		memset(data + n, 'x', len - (size_t)n);
 	else
 		len = (size_t)n;
-	*job = no;
-	puts_submit(w->puts, &(struct put_in){ .data = data, .len = len, .partition_key = key }, job);
+	put(w, no, &(struct put_in){ .data = data, .len = len, .partition_key = key });
 }
 
 static void close_world(struct world *w)
@@ -476,14 +479,11 @@ static void test_a_throttled_record_is_given_up_while_others_pass(void **state)
 static void submit_held(struct world *w, int no)
 {
 	char data[16];
-	int *job = mem_alloc(sizeof *job);
 
-	*job = no;
 	snprintf(data, sizeof data, "%d ", no);
-	puts_submit(w->puts,
+	put(w, no,
 		&(struct put_in){
-			.data = data, .len = strlen(data), .partition_key = "k", .hold_for_ever = true },
-		job);
+			.data = data, .len = strlen(data), .partition_key = "k", .hold_for_ever = true });
 }
 
 static void test_a_held_record_outlasts_the_limit(void **state)
@@ -565,15 +565,10 @@ static void test_bad_lines_keep_their_place(void **state)
 	(void)state;
 	err_set(&why, ERR_REFUSED, "bad-event", "bad");
 	for (int i = 0; i < 30; i++) {
-		int *job = mem_alloc(sizeof *job);
-
-		if (i % 3) {
-			free(job);
+		if (i % 3)
 			submit(w, i, "k", 0);
-			continue;
-		}
-		*job = i;
-		puts_submit(w->puts, &(struct put_in){ .err = &why }, job);
+		else
+			put(w, i, &(struct put_in){ .err = &why });
 	}
 	close_world(w);
 	check_order("refused lines", w, 30);

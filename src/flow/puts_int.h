@@ -1,0 +1,76 @@
+/* puts_int.h - what puts.c (submitting, reporting) and puts_lane.c (calls) share. */
+#ifndef RECAGENT_FLOW_PUTS_INT_H
+#define RECAGENT_FLOW_PUTS_INT_H
+
+#include "flow/puts.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct trouble {     /* one error for all the records that it struck */
+	size_t refs; /* grows before any of them is finished, shrinks in the one thread that reports */
+	struct err err;
+};
+
+/* A record and what belongs to it are one block: the job, then room for data, key and hash key. That room is no longer
+ * needed once the record is stored, and then holds the receipt. */
+struct rec {
+	struct rec *next;      /* in order of submission; in a list of spare ones */
+	struct rec *lane_next; /* in the lane */
+	size_t size;           /* of the block */
+	char *data, *key, *hash_key;
+	size_t len, in_call,
+		cost;  /* in_call: what it weighs against batch_bytes; cost: against window_bytes */
+	size_t room;   /* from data on */
+	uint32_t hash; /* of key */
+	bool settled;  /* its lane's own: taken out of the lane */
+	bool finished; /* under the lock: may be reported, and is touched by no lane any more */
+	bool hold;
+	char *receipt; /* shard id, NUL, sequence number */
+	struct trouble *why;
+	int64_t queued_ms;
+	_Alignas(16) char job[];
+};
+
+struct lane {
+	struct puts *q;
+	pthread_t thread;
+	pthread_cond_t wake;
+	/* under the lock */
+	struct rec *in_head, *in_tail; /* came since the lane last looked */
+	size_t n, bytes;               /* of all in the lane */
+	bool started, busy, out;       /* out: counted in puts.out */
+	bool watching;                 /* looks up by itself soon enough for a first record */
+	/* the lane's thread's own, so that the lock is not held while hundreds of records are walked */
+	struct rec *head, *tail;
+	unsigned failures;  /* calls or entries refused in a row */
+	int64_t trouble_ms; /* since when, 0: none */
+	struct put *batch;
+	struct rec **taken;
+	const struct rec **keys; /* hash table of the keys taken, with order_key */
+	bool quiet;              /* nothing came for a while */
+};
+
+struct puts {
+	struct puts_conf c;
+	pthread_mutex_t lock;
+	pthread_cond_t space, reported;
+	struct rec *head, *tail;
+	size_t n, bytes;
+	struct rec *spare;        /* reported, for the submitter to take */
+	struct rec *mine, *made;  /* the submitter's own, no lock: spare ones; the one that is being made */
+	size_t keys;              /* slots of a lane's table, a power of two */
+	_Atomic int64_t hurry_ms; /* monotonic deadline after a signal, 0: none */
+	unsigned out;             /* lanes that make no progress */
+	bool reporting, draining, closing, pressed;
+	struct lane lanes[64];
+};
+
+/* Put e on the record; *shared: the same error of an earlier record, or NULL at first. */
+void rec_set_error(struct rec *r, const struct err *e, struct trouble **shared);
+/* Report what is finished at the front. Called with the lock held; the lock is dropped around callbacks. */
+void puts_report(struct puts *q);
+/* Append a record and start or wake the lane. The lock is held. */
+void lane_add(struct lane *l, struct rec *r);
+void lane_end(struct lane *l); /* join its thread, free what it has */
+
+#endif

@@ -1,0 +1,310 @@
+/* puts_lane.c - one lane of puts: batches over stream_put, what failed again, back-off. Its thread starts with its first
+ * record. */
+#include "flow/puts_int.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/stop.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define RETRY_FIRST_MS 100
+#define RETRY_MOST_MS 10000
+#define LOOK_UP_MS 200      /* how late a signal may be noticed while a lane waits */
+#define PARTIAL_IS_OUTAGE 3 /* calls in a row of which nothing was taken, all throttled */
+
+/* ---- choosing and settling: without the lock ---- */
+
+/* With order_key: note the key; false: the batch has a record of it already. */
+static bool take_key(struct lane *l, const struct rec *r)
+{
+	size_t mask = l->q->keys - 1, i = (r->hash >> 7) & mask;
+	for (; l->keys[i]; i = (i + 1) & mask)
+		if (l->keys[i]->hash == r->hash && strcmp(l->keys[i]->key, r->key) == 0)
+			return false;
+	l->keys[i] = r;
+	return true;
+}
+
+/* Choose the next call's records from the front of the lane; they stay queued until answered. */
+static size_t choose(struct lane *l)
+{
+	const struct puts_conf *c = &l->q->c;
+	size_t n = 0, bytes = 0;
+	if (c->order_key)
+		memset(l->keys, 0, l->q->keys * sizeof(struct rec *));
+	for (struct rec *r = l->head; r && n < c->batch_records; r = r->lane_next) {
+		if (n && bytes + r->in_call > c->batch_bytes)
+			break;
+		if (c->order_key && !take_key(l, r))
+			continue;
+		l->taken[n] = r;
+		l->batch[n].data = r->data;
+		l->batch[n].len = r->len;
+		l->batch[n].partition_key = r->key;
+		l->batch[n].explicit_hash_key = r->hash_key;
+		bytes += r->in_call;
+		n++;
+	}
+	return n;
+}
+
+static void set_receipt(struct rec *r, const struct put *p)
+{
+	size_t a = strlen(p->shard_id) + 1, b = strlen(p->sequence_number) + 1;
+	r->receipt = a + b <= r->room ? r->data : mem_alloc(a + b);
+	memcpy(r->receipt, p->shard_id, a);
+	memcpy(r->receipt + a, p->sequence_number, b);
+}
+
+/* Once a signal has come, every record's time is up after the grace. */
+static int64_t hurry_ms(struct puts *q)
+{
+	int64_t at = atomic_load(&q->hurry_ms);
+	if (at || !stop_requested())
+		return at;
+	int64_t own = clock_mono_ms() + q->c.grace_ms;
+	return atomic_compare_exchange_strong(&q->hurry_ms, &at, own) ? own : at;
+}
+
+/* Has the trouble lasted too long for this record? */
+static bool given_up(const struct lane *l, const struct rec *r, int64_t now)
+{
+	struct puts *q = l->q;
+	int64_t since = l->trouble_ms ? l->trouble_ms : now, hurry = hurry_ms(q);
+	if (hurry && now >= hurry)
+		return true;
+	return !r->hold && now - since >= q->c.give_up_ms;
+}
+
+/* Take n settled records out of the lane. */
+static void unlink_settled(struct lane *l, size_t n)
+{
+	struct rec **link = &l->head, *prev = NULL;
+	while (n) {
+		struct rec *r = *link;
+		if (r->settled) {
+			*link = r->lane_next;
+			n--;
+		} else {
+			prev = r;
+			link = &r->lane_next;
+		}
+	}
+	if (!*link)
+		l->tail = prev;
+}
+
+/* Note what the call settled and take that out of the lane; the settled ones then stand first in taken. Returns how many
+ * they are; the others must be sent again. */
+static size_t settle(struct lane *l, size_t n, int rc, const struct err *e)
+{
+	int64_t now = clock_mono_ms();
+	struct trouble *whole = NULL, *own;
+	size_t done = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct rec *r = l->taken[i];
+		const struct err *why = rc ? e : &l->batch[i].err;
+		if (why->cls == ERR_NONE) {
+			if (l->q->c.want_receipts)
+				set_receipt(r, &l->batch[i]);
+		} else if (why->cls == ERR_UNAVAILABLE && !given_up(l, r, now)) {
+			continue;
+		} else {
+			own = NULL;
+			rec_set_error(r, why, rc ? &whole : &own);
+		}
+		r->settled = true;
+		l->taken[done++] = r;
+	}
+	unlink_settled(l, done);
+	return done;
+}
+
+/* ---- with the lock ---- */
+
+static void finish(struct lane *l, size_t done)
+{
+	for (size_t i = 0; i < done; i++) {
+		l->taken[i]->finished = true;
+		l->bytes -= l->taken[i]->in_call;
+	}
+	l->n -= done;
+}
+
+static void wait_until(struct lane *l, int64_t deadline_ms)
+{
+	int64_t left = deadline_ms - clock_mono_ms();
+	if (left <= 0)
+		return;
+	struct timespec t = clock_deadline(left);
+	pthread_cond_timedwait(&l->wake, &l->q->lock, &t);
+}
+
+/* Wait with full jitter before the lane's next call. */
+static void back_off(struct lane *l)
+{
+	unsigned shift = l->failures < 8 ? l->failures : 8;
+	int64_t first = l->q->c.retry_ms ? l->q->c.retry_ms : RETRY_FIRST_MS, most = first << shift;
+	if (most > RETRY_MOST_MS)
+		most = RETRY_MOST_MS;
+	int64_t now = clock_mono_ms(), until = now + first / 10 + (int64_t)((double)most * random_unit());
+	for (; now < until; now = clock_mono_ms()) {
+		int64_t hurry = hurry_ms(l->q);
+		if (hurry && now >= hurry)
+			return;
+		wait_until(l, until < now + LOOK_UP_MS ? until : now + LOOK_UP_MS);
+	}
+}
+
+/* Say once that nothing goes through and once that it does again. */
+static void note_outage(struct lane *l, bool out, const struct err *e)
+{
+	struct puts *q = l->q;
+	if (out == l->out)
+		return;
+	l->out = out;
+	q->out += out ? 1 : -1u;
+	if (q->c.outage && q->out == (out ? 1 : 0))
+		q->c.outage(out ? e : NULL, q->c.arg);
+}
+
+/* How the lane stands after a call of n records of which `again` must be sent again. */
+static void judge(struct lane *l, size_t n, size_t again, bool call_failed, const struct err *e)
+{
+	if (call_failed || (again == n && l->failures + 1 >= PARTIAL_IS_OUTAGE))
+		note_outage(l, true, call_failed ? e : &l->batch[0].err);
+	else if (again < n)
+		note_outage(l, false, NULL);
+	if (again < n)
+		l->failures = 0; /* progress */
+	if (!again)
+		l->trouble_ms = 0;
+	else if (again < n || !l->trouble_ms)
+		l->trouble_ms = clock_mono_ms();
+}
+
+static void take_incoming(struct lane *l)
+{
+	if (!l->in_head)
+		return;
+	if (l->tail)
+		l->tail->lane_next = l->in_head;
+	else
+		l->head = l->in_head;
+	l->tail = l->in_tail;
+	l->in_head = l->in_tail = NULL;
+}
+
+static const struct rec *oldest(const struct lane *l)
+{
+	return l->head ? l->head : l->in_head;
+}
+
+static void one_call(struct lane *l)
+{
+	struct puts *q = l->q;
+	struct err e;
+	err_clear(&e);
+	take_incoming(l);
+	l->quiet = false;
+	l->busy = true;
+	pthread_mutex_unlock(&q->lock);
+	size_t n = choose(l);
+	int rc = stream_put(q->c.stream, l->batch, n, &e);
+	size_t done = settle(l, n, rc, &e);
+	pthread_mutex_lock(&q->lock);
+	l->busy = false;
+	finish(l, done);
+	judge(l, n, n - done, rc && e.cls == ERR_UNAVAILABLE, &e);
+	puts_report(q);
+	if (done == n)
+		return;
+	back_off(l);
+	l->failures++;
+}
+
+static bool ready(const struct lane *l, int64_t now)
+{
+	const struct puts *q = l->q;
+	if (!l->n)
+		return false;
+	return q->draining || q->pressed || l->failures || l->n >= q->c.batch_records ||
+	       l->bytes >= q->c.batch_bytes || now - oldest(l)->queued_ms >= q->c.linger_ms;
+}
+
+/* Wait for a full batch, or until the oldest record has lingered. A lane that has just been at work looks up after a linger
+ * even when it is empty: a steady flow then wakes it once a batch, not for each batch's first record as well. */
+static void wait_for_work(struct lane *l)
+{
+	struct puts *q = l->q;
+	if (!l->n && l->quiet) {
+		pthread_cond_wait(&l->wake, &q->lock);
+		l->quiet = false;
+		return;
+	}
+	l->watching = true;
+	wait_until(l, (l->n ? oldest(l)->queued_ms : clock_mono_ms()) + q->c.linger_ms);
+	l->watching = false;
+	l->quiet = !l->n;
+}
+
+static void *lane_main(void *arg)
+{
+	struct lane *l = arg;
+	struct puts *q = l->q;
+	pthread_mutex_lock(&q->lock);
+	while (!(q->closing && !l->n)) {
+		if (ready(l, clock_mono_ms()))
+			one_call(l);
+		else
+			wait_for_work(l);
+	}
+	pthread_mutex_unlock(&q->lock);
+	return NULL;
+}
+
+static void start_lane(struct lane *l)
+{
+	const struct puts_conf *c = &l->q->c;
+	l->batch = mem_array(c->batch_records, sizeof *l->batch);
+	l->taken = mem_array(c->batch_records, sizeof(struct rec *));
+	l->keys = c->order_key ? mem_array(l->q->keys, sizeof(struct rec *)) : NULL;
+	l->started = pthread_create(&l->thread, NULL, lane_main, l) == 0;
+}
+
+/* Does this record, the last that came, fill the batch? */
+static bool fills(const struct lane *l, const struct rec *r)
+{
+	const struct puts_conf *c = &l->q->c;
+	return l->n == c->batch_records ||
+	       (l->bytes >= c->batch_bytes && l->bytes - r->in_call < c->batch_bytes);
+}
+
+void lane_add(struct lane *l, struct rec *r)
+{
+	if (!l->batch)
+		start_lane(l);
+	r->queued_ms = clock_mono_ms();
+	if (l->in_tail)
+		l->in_tail->lane_next = r;
+	else
+		l->in_head = r;
+	l->in_tail = r;
+	l->n++;
+	l->bytes += r->in_call;
+	if (!l->busy && (fills(l, r) || (l->n == 1 && !l->watching)))
+		pthread_cond_signal(&l->wake);
+	while (!l->started && l->n) /* no thread could be had: work here */
+		one_call(l);
+}
+
+void lane_end(struct lane *l)
+{
+	if (l->started)
+		pthread_join(l->thread, NULL);
+	free(l->batch);
+	free(l->taken);
+	free(l->keys);
+	pthread_cond_destroy(&l->wake);
+}
