@@ -184,7 +184,7 @@ static struct world *world_new(struct puts_conf *c)
 	return w;
 }
 
-static void put(struct world *w, int no, const struct put_in *in)
+static void put_one(struct world *w, int no, const struct put_in *in)
 {
 	*(int *)puts_make(w->puts, in, sizeof no) = no;
 	puts_submit(w->puts);
@@ -200,7 +200,7 @@ static void submit(struct world *w, int no, const char *key, size_t len)
 		memset(data + n, 'x', len - (size_t)n);
 	else
 		len = (size_t)n;
-	put(w, no, &(struct put_in){ .data = data, .len = len, .partition_key = key });
+	put_one(w, no, &(struct put_in){ .data = data, .len = len, .partition_key = key });
 }
 
 static void close_world(struct world *w)
@@ -481,7 +481,7 @@ static void submit_held(struct world *w, int no)
 	char data[16];
 
 	snprintf(data, sizeof data, "%d ", no);
-	put(w, no,
+	put_one(w, no,
 		&(struct put_in){
 			.data = data, .len = strlen(data), .partition_key = "k", .hold_for_ever = true });
 }
@@ -568,7 +568,7 @@ static void test_bad_lines_keep_their_place(void **state)
 		if (i % 3)
 			submit(w, i, "k", 0);
 		else
-			put(w, i, &(struct put_in){ .err = &why });
+			put_one(w, i, &(struct put_in){ .err = &why });
 	}
 	close_world(w);
 	check_order("refused lines", w, 30);
