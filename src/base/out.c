@@ -1,6 +1,8 @@
 /* out.c - whole lines to a descriptor, with every failure noticed. */
 #include "base/out.h"
+#include "base/clock.h"
 #include "base/mem.h"
+#include "base/stop.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -49,9 +51,23 @@ static bool ends_torn(const char *path)
 	return torn;
 }
 
+/* A named pipe is opened when it has a reader; waiting for one in open() itself would be deaf to the first
+ * signal. */
+static int open_append(const char *path)
+{
+	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY;
+	int fd;
+
+	while ((fd = open(path, flags | O_NONBLOCK, 0600)) < 0 && errno == ENXIO && !stop_requested())
+		clock_sleep_ms(20);
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	return fd;
+}
+
 struct out *out_open_file(const char *path, struct err *e)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int fd = open_append(path);
 
 	if (fd < 0) {
 		err_errno(e, ERR_LOCAL, errno, "cannot open %s", path);

@@ -86,7 +86,10 @@ static int take_line(struct run *r, const struct line *l, struct err *e)
 		rc = json_scan_object(l->p, l->len, &m, 1, &obj, &why);
 	if (rc == 0 && m.type != JSON_NONE)
 		rc = source_parse(&s, l->p + m.off, m.len, &why);
-	bool mark = s.mark != NULL;
+	if (rc == 0 && !commits_usable(&s))
+		rc = err_set(&why, ERR_REFUSED, "bad-position",
+			"_source has a group, but no position that can be committed");
+	bool mark = rc == 0 && s.mark;
 	if (!mark)
 		ledger_count(r->c, COUNT_IN);
 	if (rc) {

@@ -104,7 +104,7 @@ static enum exit_code settle(struct ctx *c, enum exit_code status)
 	print_balance(c, balances);
 	if (c->opt.ledger && write_ledger(c, status, balances, &e)) {
 		enum exit_code s = fail(&e);
-		status = status == EXIT_DONE ? s : status;
+		status = status == EXIT_DONE || status == EXIT_SOME ? s : status;
 	}
 	return status;
 }

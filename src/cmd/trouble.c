@@ -1,8 +1,10 @@
 /* trouble.c - what every command does with a line in trouble, by its class. */
 #include "base/digest.h"
+#include "base/stop.h"
 #include "cmd/cmd.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
@@ -92,9 +94,20 @@ int trouble(struct ctx *c, const struct origin *o, const struct err *why, struct
 	return 0;
 }
 
+/* A pipe that nobody writes to is waited for, until a signal. */
+static int wait_readable(int fd, struct err *e)
+{
+	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = stop_fd(), .events = POLLIN } };
+	while (poll(p, 2, -1) < 0 && errno == EINTR)
+		;
+	return p[0].revents ? 0 : err_set(e, ERR_STOPPED, "", "stopped");
+}
+
 int read_file(const char *path, struct buf *out, struct err *e)
 {
-	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* Without O_NONBLOCK the open itself waits for a writer, deaf to the first signal. */
+	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO
+					: open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return err_errno(e, ERR_USAGE, errno, "%s: cannot open", path);
 	int rc = 0;
@@ -103,8 +116,10 @@ int read_file(const char *path, struct buf *out, struct err *e)
 			rc = err_set(e, ERR_USAGE, "", "%s: larger than %zu bytes", path, out->max);
 			break;
 		}
+		if ((rc = wait_readable(fd, e)))
+			break;
 		ssize_t n = read(fd, out->p + out->len, 65536);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0)
 			rc = err_errno(e, ERR_USAGE, errno, "%s: cannot read", path);

@@ -115,17 +115,25 @@ static bool is_position(const char *s)
 	return n && n < SEQ_MAX && strspn(s, "0123456789") == n;
 }
 
+bool commits_usable(const struct source *s)
+{
+	if (!s->present || !s->group || !s->shard_id)
+		return true;
+	if (s->sequence_number && !is_position(s->sequence_number))
+		return false;
+	return s->shard_id[0] && strlen(s->shard_id) < SHARD_ID_MAX && s->subsequence <= INT64_MAX;
+}
+
 void commits_note(struct commits *c, const struct source *s)
 {
-	if (!s->present || !s->group || !s->group[0] || !s->shard_id || !s->shard_id[0] ||
-		strlen(s->shard_id) >= SHARD_ID_MAX)
+	if (!s->present || !s->group || !s->group[0] || !s->shard_id || !commits_usable(s))
 		return;
 	const char *at = s->sequence_number;
 	uint64_t sub = s->subsequence;
 	if (s->mark && !strcmp(s->mark, "shard-end")) {
 		at = CP_SHARD_END;
 		sub = 0;
-	} else if (!at || !is_position(at)) {
+	} else if (!at) {
 		return;
 	}
 	pthread_mutex_lock(&c->mu);

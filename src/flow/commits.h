@@ -13,6 +13,8 @@ struct commits *commits_new_with(commits_open_table *fn, void *arg);
 /* Note a line's position. Lines without a group change nothing. A mark shard-end notes SHARD_END; so does the first line of
  * a child for parents of the same owner, since lines keep their order. */
 void commits_note(struct commits *c, const struct source *s);
+/* False: it names a group and a position, but one that no lease row can hold; commits_note would pass over it. */
+bool commits_usable(const struct source *s);
 /* Write what is new. Returns 0, or -1 with the first error; ERR_LEASE_LOST for a shard marks it lost for good (the others go on).
  * An outage ends the round: the rest waits for the next. */
 int commits_flush(struct commits *c, struct err *e);

@@ -51,6 +51,19 @@ static int parse_seq(const char *s, int64_t *out, struct err *e)
 	return 0;
 }
 
+/* Behind the tip nothing can have been read: following such a position would pass over what comes next. */
+static int parse_position(struct db *d, const char *s, int64_t *out, struct err *e)
+{
+	int64_t tip, arrival;
+
+	if (parse_seq(s, out, e) || stream_tip(d, &tip, &arrival, e))
+		return -1;
+	if (*out > tip)
+		return err_set(e, ERR_FAILED, "InvalidArgumentException",
+			"sequence number %.60s is not of this store, which ends at %" PRId64, s, tip);
+	return 0;
+}
+
 /* Where to read from: behind *after. A position by time stays one until something has arrived by then. */
 static int resolve(struct db *d, struct position *p, int64_t *after, struct err *e)
 {
@@ -70,12 +83,12 @@ static int resolve(struct db *d, struct position *p, int64_t *after, struct err 
 		--*after;
 		break;
 	case POS_AT_SEQ:
-		if (parse_seq(p->seq, after, e))
+		if (parse_position(d, p->seq, after, e))
 			return -1;
 		if (*after > 0)
 			--*after;
 		return 0;
-	default: return parse_seq(p->seq, after, e);
+	default: return parse_position(d, p->seq, after, e);
 	}
 	*p = (struct position){ .kind = POS_AFTER_SEQ };
 	snprintf(p->seq, sizeof p->seq, "%" PRId64, *after);
