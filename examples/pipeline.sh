@@ -25,46 +25,69 @@ esac
 
 stopping=
 source_pid=
+nudger=
+# The shell's copy that is to become the source may lose a signal, so it is asked again: by SIGHUP, which is never a second signal.
+pass_on() {
+	kill -TERM "$source_pid" 2>/dev/null
+	[ -n "$nudger" ] || {
+		while sleep 0.3 && kill -HUP "$source_pid" 2>/dev/null; do :; done &
+		nudger=$!
+	}
+}
 forward() {
 	stopping=yes
-	[ -z "$source_pid" ] || kill -TERM "$source_pid" 2>/dev/null
+	[ -z "$source_pid" ] || pass_on
 }
 trap forward TERM INT HUP
 
-# Wait for a process through interruptions by the traps above.
+# Wait for the end of a process. A trap ends a wait early: then $ended may be no status of the process.
 await() {
-	local status
-	while :; do
+	while
 		wait "$1"
-		status=$?
-		kill -0 "$1" 2>/dev/null || return $status
-	done
+		ended=$?
+		kill -0 "$1" 2>/dev/null
+	do :; done
 }
 
 # The options are words to be split: --since latest --poll 1s.
-# shellcheck disable=SC2086
+# shellcheck disable=SC2086,SC2094
 run_once() {
-	local fifo status
-	fifo=$(mktemp -u "${TMPDIR:-/tmp}/recagent-pipe.XXXXXX")
-	mkfifo -m 600 "$fifo" || return 3
-	"$RECAGENT" consume --group "$GROUP" $once ${CONSUME_OPTS:-} >"$fifo" &
+	local dir rest status ended
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/recagent-pipe.XXXXXX") || return 3
+	mkfifo "$dir/fifo" || return 3
+	# Both ends are open before either side runs: neither waits for the other, whichever is killed first.
+	exec 3<>"$dir/fifo" 4<"$dir/fifo" 5>"$dir/fifo" 3>&- || return 3
+	"$RECAGENT" consume --group "$GROUP" $once ${CONSUME_OPTS:-} >&5 4<&- 5>&- &
 	source_pid=$!
-	"$RECAGENT" prompt ${PROMPT_OPTS:-} <"$fifo" |
-		"$RECAGENT" invoke -j "${JOBS:-64}" ${INVOKE_OPTS:-} "$@" |
-		"$RECAGENT" ack ${ACK_OPTS:-} &
-	local rest=$!
+	# This shell stays to tell the status; the commands take SIGTERM all the same.
+	(
+		trap '' TERM INT HUP
+		exec 5>&-
+		"$RECAGENT" prompt ${PROMPT_OPTS:-} <&4 4<&- |
+			"$RECAGENT" invoke -j "${JOBS:-64}" ${INVOKE_OPTS:-} "$@" 4<&- |
+			"$RECAGENT" ack ${ACK_OPTS:-} 4<&-
+		echo $? >"$dir/status"
+	) &
+	rest=$!
+	exec 4<&- 5>&-
+	[ -z "$stopping" ] || pass_on # it came before there was anybody to pass it on to
 	await "$rest"
-	status=$?
-	rm -f "$fifo"
 	# The end of the pipe is gone: the source would notice at its next look only. One that was asked already is about to end; a
 	# second signal would cut it short.
 	[ -n "$stopping" ] || kill -TERM "$source_pid" 2>/dev/null
-	await "$source_pid" || status=$(($? > status ? $? : status))
+	await "$source_pid"
+	[ -z "$nudger" ] || kill "$nudger" 2>/dev/null
 	source_pid=
-	return $status
+	nudger=
+	status=$(cat "$dir/status" || echo 3)
+	rm -rf "$dir"
+	# After a signal the numbers above 128 are those of traps; ack has said whether the source ended cleanly.
+	[ -n "$stopping" ] && [ "$ended" -gt 128 ] || status=$((ended > status ? ended : status))
+	return "$status"
 }
 
 "$RECAGENT" setup --group "$GROUP" >/dev/null || exit
+[ -z "$stopping" ] || exit 0
 pause=1
 while :; do
 	started=$SECONDS

@@ -86,13 +86,29 @@ cut_fifth() {
 		wait_for 10 pgrep -s "$pid" -f 'ack' >/dev/null
 		sleep 0.3
 		kill -TERM -- "-$pid"
-		pkill -TERM -s "$pid" || true
+		kill -TERM -- "-$pid"
 		wait "$pid" || status=$?
+		echo "status $status"
 		cat err
 		[ "$status" -eq 0 ]
 		! grep -q 'without the mark' err
 	done
 	[ "$(rest)" -eq 0 ]
+}
+
+@test "pipeline.sh ends, whenever in its start the signal comes" {
+	recagent setup --group recs >/dev/null
+	for ms in 005 010 015 020 025 030 035 040 050 060 070 080 100 120; do
+		RECAGENT=$BIN TMPDIR=$T setsid "$EXAMPLES/pipeline.sh" 2>err 3>&- &
+		PIDS=$!
+		sleep "0.$ms"
+		kill -TERM "$PIDS"
+		wait_for 10 eval "! kill -0 $PIDS 2>/dev/null" || {
+			echo "still there after a signal at $ms ms"
+			pkill -9 -s "$PIDS"
+			return 1
+		}
+	done
 }
 
 @test "a clock that was set back: what is put meanwhile is there for -e, for a group and for the pipe" {

@@ -124,7 +124,7 @@ class Pipe:
     """The stages of one pipeline in a process group of their own."""
 
     def __init__(self, world, *source_options, foreign=None):
-        common = ['--ledger', world.ledger, '--grace', '10s']
+        common = ['--ledger', world.ledger, '--grace', '5s']
         commands = [
             [BIN, 'consume', '--group', GROUP, '--failover', '600ms', '--idle-mark', '100ms', *source_options, *common],
             [BIN, 'prompt', '--history', '0', '--min-events', '1', '-j', '4', *common],
@@ -278,6 +278,14 @@ def cut_line(w, pipe):
     pipe.broken()
 
 
+def kill_in_drain(w, pipe):
+    """The source has been asked to end, and waits for commits that its pipe may not live to make."""
+    pipe.signal(signal.SIGTERM, 'consume')
+    time.sleep(w.rng.random() * 0.05)
+    pipe.signal(signal.SIGKILL, w.rng.choice([n for n in pipe.names if n != 'consume']))
+    pipe.broken()
+
+
 def take_over(w, pipe):
     """A second pipe takes the shards of a source that has stood still, or died with lines under way."""
     pipe.signal(signal.SIGSTOP, w.rng.choice(['invoke', 'prompt']))
@@ -301,7 +309,7 @@ def take_over(w, pipe):
 
 
 ROUNDS = [kill_one, kill_one, kill_some, kill_all, term_source, term_group, term_filters_first, term_twice, stop_and_go, cut_line,
-          cut_line, take_over]
+          cut_line, kill_in_drain, take_over]
 
 
 def one_round(w):
