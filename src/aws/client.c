@@ -421,7 +421,8 @@ int aws_json(struct aws_client *c, const char *target, const cJSON *body, cJSON 
 	int rc = 0;
 
 	/* A first signal ends sources; what filters, ack and a draining consume ask of tables has to go on. */
-	call.keep_on_stop = !strncmp(target, "DynamoDB_", 9);
+	const bool dynamodb = !strncmp(target, "DynamoDB_", 9);
+	call.keep_on_stop = dynamodb;
 	if (body ? !json_print(&req, body) : !buf_str(&req, "{}"))
 		rc = err_set(e, ERR_FAILED, "too-large", "the request is too large to send");
 	call.body = req.p;
@@ -429,8 +430,10 @@ int aws_json(struct aws_client *c, const char *target, const cJSON *body, cJSON 
 	if (!rc)
 		rc = aws_send(c, &call, e);
 	if (!rc && answer) {
-		bool empty = call.resp.body.len == 0;
-		tree = empty ? cJSON_CreateObject() : json_tree(call.resp.body.p, call.resp.body.len, e);
+		/* Some Kinesis calls answer nothing at all; from DynamoDB that would read as "no such item". */
+		bool empty = call.resp.body.len == 0 && !dynamodb;
+		tree = empty ? cJSON_CreateObject()
+			     : json_tree(call.resp.body.p ? call.resp.body.p : "", call.resp.body.len, e);
 		if (!cJSON_IsObject(tree)) {
 			cJSON_Delete(tree);
 			rc = err_set(e, ERR_UNAVAILABLE, "bad-answer",

@@ -51,11 +51,11 @@ bool receipt_write(struct buf *out, const struct pending *p, const struct put_re
 		buf_str(out, ",\"error\":");
 		error_json(out, res->err);
 	} else {
-		buf_str(out, ",\"shard_id\":\"");
-		buf_str(out, res->shard_id);
-		buf_str(out, "\",\"sequence_number\":\"");
-		buf_str(out, res->sequence_number);
-		buf_char(out, '"');
+		/* As the service names them, which may be anything. */
+		buf_str(out, ",\"shard_id\":");
+		json_quote_str(out, res->shard_id);
+		buf_str(out, ",\"sequence_number\":");
+		json_quote_str(out, res->sequence_number);
 	}
 	if (p->origin.source) {
 		buf_str(out, ",\"_source\":");

@@ -1,0 +1,32 @@
+#!/usr/bin/env bats
+# hostile.bats - services that answer what no service should.
+load helper
+
+setup() { setup_aws; }
+teardown() { teardown_aws; }
+
+liar() { # liar STATUS|entry BODY: every service is this one
+	local port
+	port=$(free_port)
+	serve "$port" node "$BATS_TEST_DIRNAME/liar.mjs" "$port" "$@"
+	unset AWS_ENDPOINT_URL_DYNAMODB AWS_ENDPOINT_URL_KINESIS
+	export AWS_ENDPOINT_URL=http://127.0.0.1:$port
+}
+
+@test "names from the service cannot break out of a receipt, nor reach a terminal" {
+	liar entry '{"ShardId":"s\",\"error\":{\"x\u001b[31m","SequenceNumber":"1\n{\"line\":2}\u009b"}'
+	recagent publish -q --linger 1ms <<<'{"user_id":"u1"}' >quiet
+	recagent publish --linger 1ms <<<'{"user_id":"u1"}' >out
+	[ "$(wc -l <out)" = 1 ]
+	jq -e '.shard_id == "s\",\"error\":{\"x\u001b[31m" and (.error | not)' out
+	! LC_ALL=C grep -P '\x1b|\xc2\x9b' out quiet
+}
+
+@test "an empty answer of DynamoDB is not taken for an item that is not there" {
+	liar 200 ''
+	run recagent cache-get --strict u1
+	[ "$status" = 5 ]
+	[[ $output == *"the answer is no JSON object"* ]]
+	run recagent profile get u1
+	[ "$status" = 5 ]
+}
