@@ -1,7 +1,13 @@
 # loop.bats - the whole pipe over servers that nobody here wrote: kinesalite, moto's DynamoDB, the Bedrock double.
 load helper
 
-EVENTS=$RECAGENT_SHARED/vectors/interactions/eshop-2008/events-small.ndjson
+# 2,000 real events where they are; a checkout alone has invented ones.
+EVENTS=${RECAGENT_SHARED:-$BATS_TEST_DIRNAME/../../../shared}/vectors/interactions/eshop-2008/events-small.ndjson
+if [ ! -r "$EVENTS" ] && [ -z "${CI:-}" ]; then
+	EVENTS=$BATS_RUN_TMPDIR/events.ndjson
+	awk -f "$BATS_TEST_DIRNAME/../../examples/make-events.awk" "$BATS_TEST_DIRNAME/../../examples/films.tsv" | sed 2000q >"$EVENTS.$$"
+	mv "$EVENTS.$$" "$EVENTS"
+fi
 
 setup() {
 	setup_aws

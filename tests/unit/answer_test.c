@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include <cmocka.h>
+#include "vectors.h"
 
 #include "base/mem.h"
 #include "rec/answer.h"
@@ -325,12 +326,12 @@ static void bounds_lengths(void **state)
 /* The judge prints a table and fails on a value that is none of the accepted ones. */
 static void judges_recorded_replies(void **state)
 {
-	const char *shared = getenv("RECAGENT_SHARED"), *build = getenv("BUILD");
-	char command[1024], line[256];
+	const char *build = getenv("BUILD");
+	char path[1024], command[2048], line[256];
 	size_t right = 0, good = 0;
 	(void)state;
-	snprintf(command, sizeof(command), "%s/tools/llm_json < %s/vectors/llm-json/llm-json-dev.ndjson",
-		build ? build : "build", shared ? shared : "../shared");
+	vectors_path(path, sizeof path, "llm-json/llm-json-dev.ndjson");
+	snprintf(command, sizeof(command), "%s/tools/llm_json < %s", build ? build : "build", path);
 	FILE *table = popen(command, "r");
 	assert_non_null(table);
 	while (fgets(line, sizeof(line), table)) {

@@ -20,6 +20,8 @@
 
 #include <cmocka.h>
 
+#include "vectors.h"
+
 /* Verdicts of one suite; a case that is left aside is named with its reason. */
 struct tally {
 	const char *suite;
@@ -50,8 +52,9 @@ static inline void tally_end(const struct tally *t)
 
 static inline void vector_path(char out[1024], const char *rel)
 {
-	const char *shared = getenv("RECAGENT_SHARED");
-	snprintf(out, 1024, "%s/vectors/aws-config-tests/%s", shared && *shared ? shared : "../shared", rel);
+	char below[900];
+	snprintf(below, sizeof below, "aws-config-tests/%s", rel);
+	vectors_path(out, 1024, below);
 }
 
 static inline char *read_path(const char *path, size_t *len)

@@ -16,11 +16,14 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "vectors.h"
+
 static void vector_path(char *out, size_t max, const char *tail)
 {
-	const char *shared = getenv("RECAGENT_SHARED");
+	char rel[512];
 
-	snprintf(out, max, "%s/vectors/eventstream/%s", shared ? shared : "../shared", tail);
+	snprintf(rel, sizeof rel, "eventstream/%s", tail);
+	vectors_path(out, max, rel);
 }
 
 static void read_file(const char *path, struct buf *out)

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "vectors.h"
+
 #define MIN_SUITE_CASES 19
 
 static const struct sigv4_key example = { .id = "AKIDEXAMPLE",
@@ -167,13 +169,12 @@ static void check_case(const char *dir)
 
 static void test_suite(void **state)
 {
-	const char *shared = getenv("RECAGENT_SHARED");
-	char root[512], dir[1024];
+	char root[1024], dir[2048];
 	int cases = 0;
 	DIR *d;
 
 	(void)state;
-	snprintf(root, sizeof root, "%s/vectors/sigv4-suite/v4", shared ? shared : "../shared");
+	vectors_path(root, sizeof root, "sigv4-suite/v4");
 	d = opendir(root);
 	if (!d)
 		fail_msg("cannot open %s (set RECAGENT_SHARED)", root);
