@@ -24,7 +24,7 @@ BIN = os.environ.get('RECAGENT') or os.path.join(os.path.dirname(__file__), '../
 GROUP = 'recs'
 USERS = 12
 ROUNDS_A_STORE = 12
-PATIENCE = 20  # seconds for what must end by itself
+PATIENCE = 40  # seconds for what must end by itself
 LEASE_LOST, READER_GONE, NO_END = 7, 8, 9
 
 
@@ -124,9 +124,10 @@ class Pipe:
     """The stages of one pipeline in a process group of their own."""
 
     def __init__(self, world, *source_options, foreign=None):
-        common = ['--ledger', world.ledger, '--grace', '5s']
+        common = ['--ledger', world.ledger, '--grace', '30s']  # hundreds of syncs on a busy disk
         commands = [
-            [BIN, 'consume', '--group', GROUP, '--failover', '600ms', '--idle-mark', '100ms', *source_options, *common],
+            [BIN, 'consume', '--group', GROUP, '--failover', '600ms', '--idle-mark', '100ms', *source_options, *common,
+             '--grace', '3s'],
             [BIN, 'prompt', '--history', '0', '--min-events', '1', '-j', '4', *common],
             [BIN, 'invoke', '-j', '4', *common],
             [BIN, 'ack', '--interval', '30ms', *common]]
