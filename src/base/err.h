@@ -42,7 +42,7 @@ enum exit_code {
 	EXIT_INTERNAL = 6, /* internal, or does not balance */
 	EXIT_LEASE_LOST = 7,
 	EXIT_READER_GONE = 8,
-	EXIT_NO_END = 9, /* input ended without `end` */
+	EXIT_NO_END = 9, /* input ended without `end`, or not within --grace of a signal */
 	EXIT_BEHIND = 10,
 	EXIT_STUCK = 11,
 	EXIT_SPOOLED = 12,

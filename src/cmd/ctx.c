@@ -141,6 +141,8 @@ static enum exit_code close_ctx(struct ctx *c, enum exit_code status)
 		status = fail(&e);
 	if (c->dead && out_close(c->dead, &e) && (status == EXIT_DONE || status == EXIT_SOME))
 		status = fail(&e);
+	if (c->cut_short && (status == EXIT_DONE || status == EXIT_SOME))
+		status = EXIT_NO_END;
 	if (c->in)
 		lines_close(c->in);
 	ports_free(c->ports);

@@ -137,7 +137,7 @@ ROWS
 		jq -e '.truncated and .line == 2 and (.data | length) == 1000' dead
 	done
 	head -c 60000000 /dev/zero | tr '\0' x >huge
-	(ulimit -v 400000; recagent prompt <huge 2>err) || [ $? = 1 ]
+	(limit_memory 400000; recagent prompt <huge 2>err) || [ $? = 1 ]
 	grep -q 'line 1: line is longer than --max-line 16777216 bytes' err
 }
 

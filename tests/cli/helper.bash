@@ -25,3 +25,8 @@ wait_for() {
 		sleep 0.02
 	done
 }
+
+# limit_memory KIB - of this shell's commands; sanitizers need room of their own.
+limit_memory() {
+	[ -n "${SANITIZER:-}" ] || ulimit -v "$1"
+}

@@ -197,7 +197,7 @@ archived() { mkdir -p "store/s3/bucket/$(dirname "$1")" && cat >"store/s3/bucket
 @test "memory is bounded, whatever the archive holds" {
 	head -c 200000000 /dev/zero | tr '\0' ' ' | gzip -1 | archived zeros.gz
 	printf '{"user_id":"a","x":"' | cat - <(head -c 60000000 /dev/zero | tr '\0' x) | gzip -1 | archived one.gz
-	(ulimit -v 500000; recagent replay s3://bucket/ >out 2>err) || [ $? = 1 ]
+	(limit_memory 500000; recagent replay s3://bucket/ >out 2>err) || [ $? = 1 ]
 	[ "$(cat out | wc -l)" = 2 ]
 	grep -q 'record is longer than --max-record' err
 }
