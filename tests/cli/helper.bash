@@ -30,3 +30,8 @@ wait_for() {
 limit_memory() {
 	[ -n "${SANITIZER:-}" ] || ulimit -v "$1"
 }
+
+# A bare chroot has no pseudo-terminals; CI has, and skips nothing.
+need_pty() {
+	script -qec true /dev/null >/dev/null 2>&1 </dev/null || [ -n "${CI:-}" ] || skip "no pseudo-terminal here"
+}

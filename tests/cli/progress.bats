@@ -15,6 +15,7 @@ teardown() {
 }
 
 @test "on a terminal a few lines show at once, and the balance stays" {
+	need_pty
 	cat >slow <<-E
 		#!/bin/sh
 		(echo '{"user_id":"u","item_id":"i","event_type":"click"}'; sleep 1) | "$BIN" publish --progress >receipts

@@ -275,6 +275,7 @@ LINES
 }
 
 @test "--progress on a terminal only" {
+	need_pty
 	seq 200 | jq -c '{user_id: "u\(.)"}' >in
 	recagent publish -q --progress <in 2>err
 	[ ! -s err ]

@@ -109,6 +109,7 @@ teardown() { teardown_store; }
 }
 
 @test "nothing is coloured or paged, on a terminal either" {
+	need_pty
 	recagent setup >/dev/null
 	script -qec "echo '{\"user_id\":\"a\"}' | $BIN publish; $BIN help; $BIN cache-get a; $BIN nosuch" seen >/dev/null </dev/null || true
 	! grep -q "$(printf '\033')" seen
