@@ -1,9 +1,7 @@
 /* cache_get.c - what the serving path reads: the cache entry if it is fresh, else a fallback, always in time. */
 #include "cmd/cmd.h"
-#include "cmd/lookup.h"
-#include "rec/entry.h"
+#include "cmd/served.h"
 #include "rec/event.h"
-#include "rec/fallback.h"
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,78 +36,37 @@ static const struct opt table[] = {
 struct run {
 	struct ctx *c;
 	struct lookup *lookup;
-	cJSON *fallback; /* what the file holds; NULL: ask the store */
+	struct served served;
 	struct buf line;
 	enum exit_code worst; /* under --strict */
 	bool quiet;           /* many keys: no message for each miss */
 	uint64_t misses, keys;
 };
 
-/* The items to serve instead: the file's, else what is popular in the store, else three that are built in. */
-static const cJSON *fallback_items(struct run *r, bool store_answers)
-{
-	if (!r->fallback) {
-		r->fallback = cJSON_CreateArray();
-		if (store_answers)
-			lookup_popular(r->lookup, 5, r->fallback);
-		if (!cJSON_GetArraySize(r->fallback))
-			fallback_built_in(r->fallback);
-	}
-	return r->fallback;
-}
-
 /* A file that can't be used must not stop the serving: it is said once, and the next fallback serves. */
 static void load_fallback(struct run *r)
 {
-	struct buf text = BUF_INIT(BUF_MAX_FILE);
 	struct err e = { 0 };
-	if (read_file(o.fallback, &text, &e) == 0)
-		r->fallback = fallback_parse(text.p ? text.p : "", text.len, &e);
-	if (!r->fallback) {
-		err_prefix(&e, "--fallback: ");
-		log_error(&e);
-		r->worst = EXIT_USAGE;
-	}
-	buf_release(&text);
-}
-
-static void note_fallback(struct run *r, const char *key, const char *why, enum exit_code status)
-{
-	char shown[200];
-	r->misses++;
-	if (r->worst == EXIT_DONE)
-		r->worst = status;
-	if (!r->quiet)
-		log_say("%s: %s, serving the fallback", key_for_message(key, shown), why);
+	if (!o.fallback || served_file(&r->served, o.fallback, &e) == 0)
+		return;
+	err_prefix(&e, "--fallback: ");
+	log_error(&e);
+	r->worst = EXIT_USAGE;
 }
 
 static int answer(struct run *r, const char *key, const cJSON *item, const struct err *trouble, struct err *e)
 {
-	struct entry en = { 0 };
-	const char *source = "cache";
+	char shown[200];
 	buf_reset(&r->line);
 	r->keys++;
-	if (item)
-		entry_read(&en, item, clock_now_us());
-	bool stale_ok =
-		item && en.state == ENTRY_EXPIRED && o.max_stale_ms && en.expired_for_ms <= o.max_stale_ms;
-	if (item && (en.state == ENTRY_FRESH || stale_ok)) {
-		if (stale_ok)
-			source = "stale";
-		entry_line(
-			&r->line, r->c->opt.key, key, en.recommendations, source, en.generated_at, en.age_s);
-	} else {
-		if (trouble)
-			note_fallback(r, key, trouble->msg, err_exit(trouble));
-		else
-			note_fallback(r, key,
-				!item                       ? "no entry"
-				: en.state == ENTRY_EXPIRED ? "entry has expired"
-							    : "entry is unusable",
-				EXIT_SOME);
-		entry_line(&r->line, r->c->opt.key, key, fallback_items(r, !trouble), "fallback", NULL, -1);
+	const char *why = served_line(&r->served, &r->line, key, item, trouble);
+	if (why) {
+		r->misses++;
+		if (r->worst == EXIT_DONE)
+			r->worst = trouble ? err_exit(trouble) : EXIT_SOME;
+		if (!r->quiet)
+			log_say("%s: %s, serving the fallback", key_for_message(key, shown), why);
 	}
-	entry_release(&en);
 	return out_line(r->c->out, r->line.p, r->line.len, e);
 }
 
@@ -118,6 +75,7 @@ static int answer_all(struct run *r, const char *const *keys, size_t n, struct e
 	struct err why = { 0 };
 	cJSON **items = mem_array(n ? n : 1, sizeof(cJSON *));
 	int bad = lookup_get(r->lookup, keys, n, items, &why), rc = 0;
+	served_again(&r->served);
 	if (bad && n > 1)
 		log_error(&why);
 	for (size_t i = 0; i < n && rc == 0; i++)
@@ -203,15 +161,16 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 		err_set(&e, ERR_USAGE, "", "which KEY? see recagent cache-get --help");
 		return fail(&e);
 	}
-	if (o.fallback)
-		load_fallback(&r);
 	r.lookup = lookup_open(c->ports, o.cache, c->opt.key, o.timeout_ms, o.consistent);
+	r.served =
+		(struct served){ .key_name = c->opt.key, .max_stale_ms = o.max_stale_ms, .lookup = r.lookup };
+	load_fallback(&r);
 	int rc = argc == 1 && strcmp(argv[0], "-") == 0
 			 ? answer_lines(&r, &e)
 			 : answer_all(&r, (const char *const *)argv, (size_t)argc, &e);
 	if (lookup_close(r.lookup))
 		c->ports = NULL; /* a call is stuck in them for good: leave them to the end of the process */
-	cJSON_Delete(r.fallback);
+	served_release(&r.served);
 	buf_release(&r.line);
 	if (rc)
 		return fail(&e);

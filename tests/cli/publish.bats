@@ -283,3 +283,26 @@ LINES
 	grep -q '200 in, 200 out' seen
 	grep -q '200 in = 200 out' seen
 }
+
+@test "nobody answers: memory stays bounded, and standard input is not read on" {
+	export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY
+	head -c 2000 /dev/zero | tr '\0' x >pad
+	unset RECAGENT_LOCAL
+	start publish --region us-east-1 --endpoint-url http://127.0.0.1:1 --give-up 1h --grace 1ms s
+	yes "{\"user_id\":\"u\",\"x\":\"$(cat pad)\"}" >&7 2>/dev/null &
+	feeder=$!
+	PIDS="$PIDS $feeder"
+	exec 7>&-
+	sleep 1
+	before=$(awk '/^rchar/ { print $2 }' /proc/$pid/io)
+	sleep 0.5
+	after=$(awk '/^rchar/ { print $2 }' /proc/$pid/io)
+	kb=$(awk '/^VmRSS/ { print $2 }' /proc/$pid/status)
+	echo "# $kb KiB, read $before, then $after"
+	[ $((after - before)) -lt 1000000 ]
+	[ "$before" -lt 40000000 ]
+	[ -n "${SANITIZER:-}" ] || [ "$kb" -lt 65536 ]
+	kill -TERM $pid
+	kill $feeder
+	ended 5
+}
