@@ -41,10 +41,11 @@ static int complete(struct outgoing *o, const struct event *ev, const char *line
 {
 	char now[TIME_TEXT];
 	bool need_id = ev->event_id.type == JSON_NONE, need_time = ev->timestamp.type == JSON_NONE;
+	int64_t us = need_id || need_time ? clock_now_us() : 0;
 	if (need_id)
-		uuid_v7(clock_now_ms(), o->event_id);
+		uuid_v7(us / 1000, o->event_id);
 	if (need_time)
-		time_format_us(clock_now_us(), now);
+		time_format_us(us, now);
 	if (!event_complete(&o->data, ev, line, need_id ? o->event_id : NULL, need_time ? now : NULL))
 		return err_set(e, ERR_REFUSED, "line-too-long", "event is too long");
 	return 0;

@@ -37,6 +37,7 @@ static void set_network(
 	set_long(h, CURLOPT_TCP_NODELAY, 1);
 	set_long(h, CURLOPT_TCP_KEEPALIVE, 1);
 	set_long(h, CURLOPT_BUFFERSIZE, 65536);
+	set_long(h, CURLOPT_UPLOAD_BUFFERSIZE, 262144); /* a full call of small records in one piece */
 	set_long(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
 	/* With several addresses libcurl shares this time out: a dead one can't use it up. */
 	if (t->connect)

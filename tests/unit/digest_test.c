@@ -94,6 +94,36 @@ static void test_b64(void **state)
 	buf_release(&b);
 }
 
+/* Every length, since blocks of several sizes are encoded in different ways; against the definition, bit by bit. */
+static void test_b64_lengths(void **state)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	struct buf b = BUF_INIT(BUF_MAX_SMALL);
+
+	(void)state;
+	for (size_t n = 0; n < 400; n++) {
+		uint8_t *bytes = mem_alloc(n); /* its end is a block's end: reading on is noticed */
+		char want[600];
+		size_t len = 0;
+
+		random_bytes(bytes, n);
+		for (size_t bit = 0; bit < n * 8; bit += 6) {
+			unsigned v = 0;
+			for (size_t k = bit; k < bit + 6; k++)
+				v = v << 1 | (k < n * 8 && (bytes[k / 8] & 128 >> k % 8));
+			want[len++] = digits[v];
+		}
+		while (len % 4)
+			want[len++] = '=';
+		want[len] = '\0';
+		buf_reset(&b);
+		assert_true(b64_encode(&b, bytes, n));
+		assert_string_equal(b.p ? b.p : "", want);
+		free(bytes);
+	}
+	buf_release(&b);
+}
+
 static void test_b64_round_trip(void **state)
 {
 	(void)state;
@@ -200,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_hashes),
 		cmocka_unit_test(test_hmac),
 		cmocka_unit_test(test_b64),
+		cmocka_unit_test(test_b64_lengths),
 		cmocka_unit_test(test_b64_round_trip),
 		cmocka_unit_test(test_uuid),
 		cmocka_unit_test(test_uuid_threads),
