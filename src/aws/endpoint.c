@@ -69,6 +69,8 @@ static int custom(
 		return refuse(e, "FIPS and custom endpoint are not supported");
 	if (p->dualstack)
 		return refuse(e, "Dualstack and custom endpoint are not supported");
+	if (strchr(url, '@')) /* a password may stand before it */
+		return refuse(e, "an endpoint URL takes no user name: HOST alone");
 	if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
 		return err_set(e, ERR_USAGE, "bad-endpoint",
 			"endpoint URL \"%s\" does not begin with http:// or https://", url);

@@ -2,6 +2,7 @@
 #include "port/open.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,9 @@
 
 struct ports {
 	struct ports_conf conf; /* strings owned */
-	pthread_mutex_t mu;     /* guards aws */
-	struct aws_shared *aws; /* NULL until the first name that means AWS */
+	pthread_mutex_t mu;     /* held while aws is opened, which reads files and may take for ever */
+	_Atomic(struct aws_shared *) aws; /* NULL until the first name that means AWS */
+	atomic_bool cancelled;            /* while aws was being opened */
 };
 
 struct ports *ports_new(const struct ports_conf *conf)
@@ -34,10 +36,13 @@ struct ports *ports_new(const struct ports_conf *conf)
 
 void ports_cancel(struct ports *p)
 {
-	pthread_mutex_lock(&p->mu);
-	if (p->aws)
-		aws_shared_cancel(p->aws);
-	pthread_mutex_unlock(&p->mu);
+	struct aws_shared *aws = atomic_load(&p->aws);
+
+	/* Never waits for mu: a home directory that hangs would then hang the serving path, too. */
+	if (aws)
+		aws_shared_cancel(aws);
+	else
+		atomic_store(&p->cancelled, true);
 }
 
 void ports_free(struct ports *p)
@@ -69,9 +74,16 @@ static int aws_of(struct ports *p, struct aws_shared **out, struct err *e)
 	int rc = 0;
 
 	pthread_mutex_lock(&p->mu);
-	if (!p->aws)
-		rc = aws_shared_open(&p->aws, &o, e);
-	*out = p->aws;
+	if (!atomic_load(&p->aws)) {
+		struct aws_shared *aws = NULL;
+
+		atomic_store(&p->cancelled, false);
+		rc = aws_shared_open(&aws, &o, e);
+		atomic_store(&p->aws, aws);
+		if (!rc && atomic_load(&p->cancelled))
+			rc = err_set(e, ERR_UNAVAILABLE, "cancelled", "cancelled");
+	}
+	*out = atomic_load(&p->aws);
 	pthread_mutex_unlock(&p->mu);
 	return rc;
 }

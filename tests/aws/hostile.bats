@@ -30,3 +30,17 @@ liar() { # liar STATUS|entry BODY: every service is this one
 	run recagent profile get u1
 	[ "$status" = 5 ]
 }
+
+@test "shared files that cannot be read in time do not hold up the serving path" {
+	mkfifo config
+	unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+	run timeout -k 1 10 "${RECAGENT:-$BATS_TEST_DIRNAME/../../build/recagent}" cache-get --timeout 200ms u1
+	[ "$status" = 0 ]
+	[[ $output == *"did not answer within 200 ms"*'"source":"fallback"'* || $output == *'"source":"fallback"'*"did not answer within 200 ms"* ]]
+}
+
+@test "a password in an endpoint URL is not printed" {
+	AWS_ENDPOINT_URL_DYNAMODB=http://user:s3cret@127.0.0.1:1 run recagent cache-get -vv --strict u1
+	[ "$status" = 2 ]
+	[[ $output == *"endpoint URL takes no user name"* && $output != *s3cret* ]]
+}
