@@ -76,6 +76,7 @@ int http_failure(const struct exchange *x, CURLcode rc, const struct url_parts *
 	for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
 		if (causes[i].rc == rc)
 			c = &causes[i];
-	return err_set(
-		e, c->cls, c->code, "%s %.*s: %s", c->text, n, at, *x->why ? x->why : curl_easy_strerror(rc));
+	/* libcurl quotes a proxy's URL that it can't read, and the password in it. */
+	const char *why = *x->why && !strchr(x->why, '@') ? x->why : curl_easy_strerror(rc);
+	return err_set(e, c->cls, c->code, "%s %.*s: %s", c->text, n, at, why);
 }

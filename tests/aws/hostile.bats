@@ -39,8 +39,12 @@ liar() { # liar STATUS|entry BODY: every service is this one
 	[[ $output == *"did not answer within 200 ms"*'"source":"fallback"'* || $output == *'"source":"fallback"'*"did not answer within 200 ms"* ]]
 }
 
-@test "a password in an endpoint URL is not printed" {
+@test "a password in the URL of an endpoint or a proxy is not printed" {
 	AWS_ENDPOINT_URL_DYNAMODB=http://user:s3cret@127.0.0.1:1 run recagent cache-get -vv --strict u1
 	[ "$status" = 2 ]
 	[[ $output == *"endpoint URL takes no user name"* && $output != *s3cret* ]]
+	http_proxy='http://user:s3cret@[bad' AWS_ENDPOINT_URL_DYNAMODB=http://example.com \
+		run recagent cache-get -vv --strict --max-attempts 1 u1
+	[ "$status" = 5 ]
+	[[ $output == *"proxy"* && $output != *s3cret* ]]
 }

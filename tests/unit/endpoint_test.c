@@ -230,7 +230,7 @@ static const struct rule rules[] = {
 	{ "a URL has no query", AWS_KINESIS, { .region = "a", .url = "http://h/?x" }, NULL, NULL,
 		"not of the form" },
 	{ "a URL has no user", AWS_KINESIS, { .region = "a", .url = "http://u:p@h" }, NULL, NULL,
-		"not of the form" },
+		"takes no user name" },
 	{ "no region", AWS_KINESIS, { 0 }, NULL, NULL, "--region" },
 };
 
