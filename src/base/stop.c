@@ -91,6 +91,7 @@ void stop_install(void)
 	handle(SIGTERM, on_signal);
 	handle(SIGHUP, on_signal);
 	handle(SIGPIPE, SIG_IGN);
+	handle(SIGXFSZ, SIG_IGN); /* a write over the file size limit fails instead, and is reported */
 }
 
 bool stop_requested(void)

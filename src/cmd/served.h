@@ -15,8 +15,8 @@ struct served {
 };
 /* Read the fallback file. ERR_USAGE: there is nothing in it that can be served; the next fallback serves then. */
 int served_file(struct served *s, const char *path, struct err *e);
-/* Append the line of a key. item: its entry or NULL; trouble: why it could not be read, or NULL. Returns why the fallback is served,
- * NULL when it is not. */
+/* Append the line of a key. item: its entry or NULL; trouble: why it could not be read, or NULL. Returns why the fallback is
+ * served, NULL when it is not. */
 const char *served_line(
 	struct served *s, struct buf *out, const char *key, const cJSON *item, const struct err *trouble);
 void served_again(struct served *s); /* what is popular is asked for anew */
