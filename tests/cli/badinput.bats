@@ -122,7 +122,7 @@ ROWS
 	printf '{"user_id":"u1","event_id":"e1","metadata":{"x":"%s"}}\n' "$big" >bad
 	recagent prompt <bad 2>err >/dev/null || [ $? = 1 ]
 	grep -q '^recagent prompt: line 1: .*bytes' err
-	recagent profile get u1 | jq -e '.applied == 3 and (.history | length) == 3 and .preferences == null'
+	recagent profile get u1 | holds '.applied == 3 and (.history | length) == 3 and .preferences == null'
 	printf '{"user_id":"u1","metadata":{"x":%s,"y":"\\u0000","z":"%s"}}\n' "$deep" "$big" | recagent publish >/dev/null
 }
 
@@ -134,7 +134,7 @@ ROWS
 		printf '%s\n' "$good" "$long" "$good" | recagent $c --max-line 1000 --dead-letter dead >out 2>err || status=$?
 		[ $status = 1 ]
 		[ "$(cat err)" = "recagent $c: line 2: line is longer than --max-line 1000 bytes" ]
-		jq -e '.truncated and .line == 2 and (.data | length) == 1000' dead
+		holds '.truncated and .line == 2 and (.data | length) == 1000' dead
 	done
 	head -c 60000000 /dev/zero | tr '\0' x >huge
 	(limit_memory 400000; recagent prompt <huge 2>err) || [ $? = 1 ]
@@ -193,7 +193,7 @@ ROWS
 	echo '{"user_id":"","_source":{"stream":"s","shard_id":"shardId-0","sequence_number":"7","group":"g"}}' >in
 	recagent prompt --dead-letter dead <in >out 2>/dev/null || [ $? = 1 ]
 	[ "$(wc -l <dead)" = 3 ]
-	tail -n1 dead | jq -e '._source.sequence_number == "7" and .command == "prompt"'
+	tail -n1 dead | holds '._source.sequence_number == "7" and .command == "prompt"'
 	[ "$(cat out)" = '{"_source":{"stream":"s","shard_id":"shardId-0","sequence_number":"7","group":"g","mark":"done"}}' ]
 }
 
@@ -214,8 +214,8 @@ ROWS
 	printf '{"user_id":"a","timestamp":"\x1b[31mred\xc2\x9b"}\n{"user_id":"a","timestamp":"\\u001b[2J"}\n' >in
 	recagent publish <in >out 2>err || [ $? = 1 ]
 	[ "$(wc -l <err)" = 2 ]
-	! LC_ALL=C grep -q "$(printf '[\x01-\x08\x0b-\x1f\x7f]')" err
-	! grep -q "$(printf '\x1b')" out
+	no env LC_ALL=C grep -q "$(printf '[\x01-\x08\x0b-\x1f\x7f]')" err
+	no grep -q "$(printf '\x1b')" out
 }
 
 @test "the stream, the tables, the store that do not exist" {

@@ -24,20 +24,20 @@ at() {
 @test "fresh until its time to live, then not, whatever is still there" {
 	entry
 	at 10:00:30 ann >out
-	jq -e 'keys_unsorted == ["user_id","recommendations","source","generated_at","cache_age_sec"] and .source == "cache"
+	holds 'keys_unsorted == ["user_id","recommendations","source","generated_at","cache_age_sec"] and .source == "cache"
 		and .cache_age_sec == 30 and .generated_at == "2026-01-05T10:00:00.000000Z" and (.recommendations | length) == 5' out
-	at 10:59:59 ann | jq -e '.source == "cache" and .cache_age_sec == 3599'
-	at 11:00:00 ann 2>err | jq -e '.source == "fallback" and .cache_age_sec == null and .generated_at == null'
+	at 10:59:59 ann | holds '.source == "cache" and .cache_age_sec == 3599'
+	at 11:00:00 ann 2>err | holds '.source == "fallback" and .cache_age_sec == null and .generated_at == null'
 	[ "$(cat err)" = 'recagent cache-get: "ann": entry has expired, serving the fallback' ]
-	RECAGENT_NOW='' RECAGENT_CLOCK_OFFSET=-100d recagent cache-get ann 2>/dev/null | jq -e '.cache_age_sec != -1'
+	RECAGENT_NOW='' RECAGENT_CLOCK_OFFSET=-100d recagent cache-get ann 2>/dev/null | holds '.cache_age_sec != -1'
 }
 
 @test "--max-stale: stale, only as long as asked for" {
 	entry
-	at 11:04:59 --max-stale 5m ann | jq -e '.source == "stale" and .cache_age_sec == 3899'
-	at 11:05:01 --max-stale 5m ann 2>/dev/null | jq -e '.source == "fallback"'
-	at 10:30:00 --max-stale 5m ann | jq -e '.source == "cache"'
-	at 11:04:59 --max-stale 5m --strict ann | jq -e '.source == "stale"'
+	at 11:04:59 --max-stale 5m ann | holds '.source == "stale" and .cache_age_sec == 3899'
+	at 11:05:01 --max-stale 5m ann 2>/dev/null | holds '.source == "fallback"'
+	at 10:30:00 --max-stale 5m ann | holds '.source == "cache"'
+	at 11:04:59 --max-stale 5m --strict ann | holds '.source == "stale"'
 }
 
 @test "a fallback file: arrays, strings, lines; when it can't be used, the next fallback" {
@@ -49,20 +49,20 @@ at() {
 	for text in garbage '' '[]' '{"recommendations":[]}' '["a",'; do
 		printf '%s' "$text" >f
 		recagent cache-get -f f nobody >out 2>err
-		jq -e '.source == "fallback" and (.recommendations | length) == 3' out
+		holds '.source == "fallback" and (.recommendations | length) == 3' out
 		grep -q '^recagent cache-get: --fallback: ' err
 	done
-	recagent cache-get -f nosuch nobody 2>err | jq -e '.recommendations[0].item_id == "popular_001"'
+	recagent cache-get -f nosuch nobody 2>err | holds '.recommendations[0].item_id == "popular_001"'
 	grep -q 'nosuch' err
 	run -2 recagent cache-get --strict -f nosuch nobody
 }
 
 @test "without a file: what is popular in the store, else three built-in items; always objects" {
-	recagent cache-get nobody 2>/dev/null | jq -e '[.recommendations[].item_id] == ["popular_001","popular_002","popular_003"]'
+	recagent cache-get nobody 2>/dev/null | holds '[.recommendations[].item_id] == ["popular_001","popular_002","popular_003"]'
 	entry
-	recagent cache-get nobody 2>/dev/null | jq -e '.recommendations | length == 5 and all(.item_id | startswith("m"))'
+	recagent cache-get nobody 2>/dev/null | holds '.recommendations | length == 5 and all(.item_id | startswith("m"))'
 	echo '["a"]' >f
-	recagent cache-get -f f nobody 2>/dev/null | jq -e '.recommendations == [{"item_id":"a"}]'
+	recagent cache-get -f f nobody 2>/dev/null | holds '.recommendations == [{"item_id":"a"}]'
 }
 
 @test "--strict: a status for the fallback" {
@@ -90,7 +90,7 @@ at() {
 	grep -q '^recagent cache-get: line 5: line names no user_id$' err
 	grep -q '^recagent cache-get: line 6: ' err
 	recagent cache-get - </dev/null
-	recagent cache-get --key card c1 2>/dev/null | jq -e '.card == "c1"'
+	recagent cache-get --key card c1 2>/dev/null | holds '.card == "c1"'
 }
 
 @test "who types a key has the answer before the next" {
@@ -111,17 +111,17 @@ at() {
 	entry
 	rm -rf copy && cp -r "$RECAGENT_LOCAL" copy
 	recagent cache-get --local "$T/none" ann >out 2>err
-	jq -e '.source == "fallback" and (.recommendations | length) == 3' out
+	holds '.source == "fallback" and (.recommendations | length) == 3' out
 	[ "$(wc -l <err)" = 1 ]
 	[ ! -e none ]
 	for how in 'head -c 8192 /dev/urandom' 'echo garbage' 'true'; do
 		rm -f copy/*-wal copy/*-shm
 		$how >copy/recagent.db
 		recagent cache-get --local copy ann >out 2>err
-		jq -e '.source == "fallback"' out
+		holds '.source == "fallback"' out
 		[ -s err ]
 	done
-	recagent cache-get --local /dev/null ann 2>/dev/null | jq -e '.source == "fallback"'
+	recagent cache-get --local /dev/null ann 2>/dev/null | holds '.source == "fallback"'
 }
 
 @test "a black hole: the fallback within the time-out" {
@@ -138,19 +138,19 @@ at() {
 	echo "# $ms ms"
 	[ $ms -ge 290 ]
 	[ $ms -lt 900 ]
-	jq -e '.source == "fallback"' out
+	holds '.source == "fallback"' out
 	[ "$(wc -l <err)" = 1 ]
 	[[ "$(cat err)" == *"did not answer within 300 ms, serving the fallback" ]]
 	run -5 recagent cache-get --strict --timeout 50ms ann
 	# Many keys: each round has its time, and all are answered.
 	printf '%s\n' a b c | recagent cache-get --timeout 50ms - >out 2>err
 	[ "$(wc -l <out)" = 3 ]
-	AWS_ENDPOINT_URL=http://127.0.0.1:1 recagent cache-get ann 2>err | jq -e '.source == "fallback"'
+	AWS_ENDPOINT_URL=http://127.0.0.1:1 recagent cache-get ann 2>err | holds '.source == "fallback"'
 }
 
 @test "no credentials, no region, nothing at all" {
 	env -i "$BIN" cache-get ann >out 2>err
-	jq -e '.source == "fallback"' out
+	holds '.source == "fallback"' out
 	[ "$(wc -l <err)" = 1 ]
 	run -2 recagent cache-get
 	status=0

@@ -35,3 +35,15 @@ limit_memory() {
 need_pty() {
 	script -qec true /dev/null >/dev/null 2>&1 </dev/null || [ -n "${CI:-}" ] || skip "no pseudo-terminal here"
 }
+
+# holds FILTER [FILE...] - of every JSON value of the input, of which there must be one (jq -e is content with none).
+holds() {
+	local filter=$1
+	shift
+	jq -es "length > 0 and all(.[]; $filter)" "$@"
+}
+
+# no COMMAND... - it fails. (A line that begins with "!" never fails a test, whatever its command does.)
+no() {
+	! "$@"
+}

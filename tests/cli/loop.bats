@@ -64,8 +64,8 @@ profiles() { for u in "$@"; do recagent profile get "$u"; done; }
 	recagent publish -q --user newcomer --item thriller_004 --type purchase --meta category=thriller
 	pipe
 	recagent cache-get newcomer >out
-	jq -e '.source == "cache" and ([.recommendations[] | select(.category == "thriller")] | length) >= 3' out
-	jq -e '[.recommendations[].item_id] | index("thriller_004") == null' out
+	holds '.source == "cache" and ([.recommendations[] | select(.category == "thriller")] | length) >= 3' out
+	holds '[.recommendations[].item_id] | index("thriller_004") == null' out
 }
 
 @test "live: an answer within two seconds of the event, and a clean end by signal" {
@@ -97,5 +97,5 @@ profiles() { for u in "$@"; do recagent profile get "$u"; done; }
 	[ "$(recagent consume --group recs -e | grep -c event_id)" = 0 ] # refused is dealt with
 	jq -r .data dead | sed 's/\\u0000//; s/,"_source":.*/}/' | recagent publish -q
 	pipe
-	recagent profile get u | jq -e '.applied == 3'
+	recagent profile get u | holds '.applied == 3'
 }

@@ -21,7 +21,7 @@ items() { recagent profile get "$1" | jq -r '[.history[].item_id] | join(" ")'; 
 @test "a prompt line has what the contract names" {
 	events u 3 | jq -c '. + {other: 1, _source: {stream: "s", shard_id: "x", sequence_number: "\(.item_id[1:])"}}' >in
 	recagent prompt <in >out
-	tail -n1 out | jq -e 'keys_unsorted == ["user_id","prompt","event_id","timestamp","version","prompt_hash","_source"]
+	tail -n1 out | holds 'keys_unsorted == ["user_id","prompt","event_id","timestamp","version","prompt_hash","_source"]
 		and .user_id == "u" and .event_id == "u-3" and .version == 3 and ._source.sequence_number == "3"'
 	[ "$(tail -n1 out | jq -j .prompt | sha256sum | cut -d' ' -f1)" = "$(tail -n1 out | jq -r .prompt_hash)" ]
 }
@@ -32,8 +32,8 @@ items() { recagent profile get "$1" | jq -r '[.history[].item_id] | join(" ")'; 
 	jq -c 'if .prompt then "prompt" else ._source.mark + ._source.sequence_number end' out | paste -sd' ' | grep -Fx '"done1" "done2" "prompt" "prompt"'
 	events v 1 | recagent prompt >out
 	[ "$(cat out)" = '{"_source":{"mark":"done"}}' ]
-	events w 1 | recagent prompt --min-events 1 | jq -e .prompt
-	events x 1 | recagent prompt --min-events 0 | jq -e .prompt
+	events w 1 | recagent prompt --min-events 1 | holds .prompt
+	events x 1 | recagent prompt --min-events 0 | holds .prompt
 }
 
 @test "--history and --recent" {
@@ -41,12 +41,12 @@ items() { recagent profile get "$1" | jq -r '[.history[].item_id] | join(" ")'; 
 	[ "$(items u)" = "i24 i25 i26 i27 i28 i29 i30" ]
 	[ "$(tail -n1 out | jq -r .prompt | grep -c '^- CLICK')" = 4 ]
 	tail -n1 out | jq -r .prompt | grep '^- CLICK' | tail -n1 | grep -q item=i30
-	recagent profile get u | jq -e '.applied == 30 and .version == 30'
+	recagent profile get u | holds '.applied == 30 and .version == 30'
 	events v 30 | recagent prompt >out
-	recagent profile get v | jq -e '.history | length == 20'
+	recagent profile get v | holds '.history | length == 20'
 	[ "$(tail -n1 out | jq -r .prompt | grep -c '^- CLICK')" = 10 ]
 	events w 30 | recagent prompt --history 0 >/dev/null
-	recagent profile get w | jq -e '.history | length == 30'
+	recagent profile get w | holds '.history | length == 30'
 }
 
 @test "a known event changes nothing and is answered with a prompt" {
@@ -55,7 +55,7 @@ items() { recagent profile get "$1" | jq -r '[.history[].item_id] | join(" ")'; 
 	recagent profile get u >before
 	recagent prompt <in >again
 	recagent profile get u | cmp before -
-	jq -e .prompt again >/dev/null
+	holds .prompt again >/dev/null
 	[ "$(jq -s 'map(select(.prompt and .version == 4)) | length' again)" = 4 ]
 	# By position, too: without an event_id.
 	jq -c 'del(.event_id) + {user_id: "v", _source: {stream: "s", shard_id: "x", sequence_number: .item_id[1:]}}' in >positions
@@ -84,7 +84,7 @@ items() { recagent profile get "$1" | jq -r '[.history[].item_id] | join(" ")'; 
 	recagent profile set u '{"genres":["noir"],"n":1.50}'
 	events u 5 | recagent prompt | tail -n1 | jq -r .prompt | grep -F noir
 	recagent profile get u | grep -F '"preferences":{"genres":["noir"],"n":1.50}'
-	recagent profile get u | jq -e '.applied == 5'
+	recagent profile get u | holds '.applied == 5'
 }
 
 @test "a template of one's own" {
@@ -129,8 +129,8 @@ T
 	export PROFILES_TABLE=accounts REC_CACHE_TABLE=scores
 	recagent setup --key account_id >/dev/null
 	seq 4 | jq -c '{account_id: "acc\(. % 2)", event_id: "\(.)", event_type: "payment", metadata: {amount: 14.990}}' |
-		recagent prompt --key account_id --min-events 1 | jq -e '.account_id and .prompt'
-	recagent profile get --key account_id acc1 | jq -e '.account_id == "acc1" and (.history | length) == 2'
+		recagent prompt --key account_id --min-events 1 | holds '.account_id and .prompt'
+	recagent profile get --key account_id acc1 | holds '.account_id == "acc1" and (.history | length) == 2'
 	echo '{"user_id":"u"}' | { ! recagent prompt --key account_id 2>err; }
 	grep -q 'account_id is missing' err
 }
@@ -141,7 +141,7 @@ T
 	for p in part.*; do "$BIN" prompt --history 0 -j4 <"$p" >"$p.out" & PIDS="${PIDS:-} $!"; done
 	wait
 	recagent profile get u | jq -r '.history[].item_id' | cmp - <(seq 60 | sed s/^/i/)
-	recagent profile get u | jq -e '.applied == 60 and .version == 60'
+	recagent profile get u | holds '.applied == 60 and .version == 60'
 }
 
 @test "ends: a full disk, a reader that has gone, standard streams closed" {

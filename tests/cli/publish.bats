@@ -50,7 +50,7 @@ LINES
 	id=$(jq -r .event_id receipt)
 	[[ $id =~ ^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$ ]]
 	stored | grep -F "\"event_id\":\"$id\""
-	echo '{"user_id":"a","event_id":"mine"}' | recagent publish --partition-key event_id | jq -e '.event_id == "mine"'
+	echo '{"user_id":"a","event_id":"mine"}' | recagent publish --partition-key event_id | holds '.event_id == "mine"'
 	stored | grep -E '^\{"user_id":"a","event_id":"mine","timestamp":"[^"]*"\}$'
 }
 
@@ -101,7 +101,7 @@ LINES
 
 @test "one event from flags, whatever standard input is" {
 	printf 'not json\n' | recagent publish -u ann -i m1 -t click -m price=14.990 -m title=Heat -m 'tags=["a"]' -m 'x={' -m e= >out
-	jq -e '.line == 1 and .sequence_number' out
+	holds '.line == 1 and .sequence_number' out
 	stored | grep -F '"user_id":"ann","item_id":"m1","event_type":"click","metadata":{"price":14.990,"title":"Heat","tags":["a"],"x":"{","e":""},'
 	recagent publish --user bob --event-id e9 --timestamp 2026-01-05T10:00:00Z <&- >/dev/null
 	stored | grep -Fx '{"event_id":"e9","user_id":"bob","timestamp":"2026-01-05T10:00:00Z"}'

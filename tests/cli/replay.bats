@@ -36,7 +36,7 @@ archived() { mkdir -p "store/s3/bucket/$(dirname "$1")" && cat >"store/s3/bucket
 	[ ! -s err ]
 	ids <out | grep -Fx "$(seq -s' ' 15)"
 	# A pretty-printed record is one line.
-	grep '"12"' out | jq -e '._source.line == 1'
+	grep '"12"' out | holds '._source.line == 1'
 	[ "$(wc -l <out)" = 16 ]
 	recagent replay ./store/s3/bucket | ids | grep -Fx "$(seq -s' ' 15)"
 	recagent replay ./store/s3/bucket/d | ids | grep -Fx '7 8'
@@ -52,7 +52,7 @@ archived() { mkdir -p "store/s3/bucket/$(dirname "$1")" && cat >"store/s3/bucket
 	grep -q '^recagent replay: line 5: s3://bucket/a: not JSON' err
 	jq -r .data dead | diff - <(printf '%s\n' '{"user_id":"x",' nope)
 	jq -c '._source | select(.mark == "done")' out | head -n1 | grep -Fx '{"object":"s3://bucket/a","line":2,"mark":"done"}'
-	jq -e '.in == 7 and .out == 5 and .refused == 2 and .marks == 3 and .balances' ledger
+	holds '.in == 7 and .out == 5 and .refused == 2 and .marks == 3 and .balances' ledger
 	tail -n1 out | grep -Fx '{"_source":{"mark":"end"}}'
 }
 
@@ -74,7 +74,7 @@ archived() { mkdir -p "store/s3/bucket/$(dirname "$1")" && cat >"store/s3/bucket
 	recagent replay --max-record 200 --dead-letter dead s3://bucket/ >out 2>err || [ $? = 1 ]
 	ids <out | grep -Fx '1 2'
 	grep -q 's3://bucket/a: record is longer than --max-record 200 bytes' err
-	jq -e .truncated dead
+	holds .truncated dead
 }
 
 @test "--after goes on exactly behind an object or a record of it" {
@@ -149,7 +149,7 @@ archived() { mkdir -p "store/s3/bucket/$(dirname "$1")" && cat >"store/s3/bucket
 	for i in 1 2 3; do event $i; echo; done | recagent publish -q
 	recagent replay user-interactions >out
 	jq -r '.event_id // empty' out | sort | paste -sd' ' | grep -Fx '1 2 3'
-	head -n1 out | jq -e '._source | .stream == "user-interactions" and .shard_id and .sequence_number and .partition_key and .arrival'
+	head -n1 out | holds '._source | .stream == "user-interactions" and .shard_id and .sequence_number and .partition_key and .arrival'
 	tail -n1 out | grep -Fx '{"_source":{"mark":"end"}}'
 	recagent replay user-interactions --key-is u1 | ids | grep -Fx 1
 	recagent replay user-interactions --since latest | grep -Fxc '{"_source":{"mark":"end"}}'

@@ -12,9 +12,9 @@ teardown() { teardown_store; }
 		'table rec-cache: time to live on ttl switched on' 'table grp1: created' 'table grp2: created' | diff - out
 	echo '{"user_id":"a"}' | recagent publish -q
 	recagent setup --shards 2 --group grp1 --group grp2 >out
-	! grep -q created out
+	no grep -q created out
 	[ "$(grep -c 'is there' out)" = 5 ]
-	recagent consume -e --no-marks | jq -e '.user_id == "a"'
+	recagent consume -e --no-marks | holds '.user_id == "a"'
 	seq 40 | jq -c '{user_id: "u\(.)"}' | recagent publish | jq -r .shard_id | sort -u | wc -l | grep -x 2
 }
 
@@ -41,7 +41,7 @@ teardown() { teardown_store; }
 	grep -q '^stream s: created' out
 	grep -q '^table ppp: created' out
 	grep -q '^table ccc: created' out
-	echo '{"card":"c1"}' | recagent publish | jq -e .sequence_number
+	echo '{"card":"c1"}' | recagent publish | holds .sequence_number
 	# A table with another key is not touched.
 	run -4 recagent setup --key user_id
 	[[ "$output" == *"the key of table ppp is card, not user_id"* ]]

@@ -48,9 +48,9 @@ teardown() { teardown_store; }
 		ln -s "$BIN" "recagent-$c"
 		ln -s "$BIN" "$c"
 	done
-	echo '{"user_id":"a"}' | ./recagent-publish | jq -e .sequence_number
-	echo '{"user_id":"a"}' | PATH=.:$PATH publish | jq -e .sequence_number
-	./cache-get a 2>err | jq -e .source
+	echo '{"user_id":"a"}' | ./recagent-publish | holds .sequence_number
+	echo '{"user_id":"a"}' | PATH=.:$PATH publish | holds .sequence_number
+	./cache-get a 2>err | holds .source
 	grep -q '^recagent cache-get: ' err
 	ln -s "$BIN" other-name
 	./other-name publish --help | grep -q '^usage: recagent publish'
@@ -103,16 +103,16 @@ teardown() { teardown_store; }
 	mkdir gone
 	cd gone
 	rmdir ../gone
-	echo '{"user_id":"a"}' | env -i "$BIN" publish --local "$RECAGENT_LOCAL" | jq -e .sequence_number
+	echo '{"user_id":"a"}' | env -i "$BIN" publish --local "$RECAGENT_LOCAL" | holds .sequence_number
 	cd "$T"
-	setsid "$BIN" consume -e --no-marks </dev/null | jq -e '.user_id == "a"'
+	setsid "$BIN" consume -e --no-marks </dev/null | holds '.user_id == "a"'
 }
 
 @test "nothing is coloured or paged, on a terminal either" {
 	need_pty
 	recagent setup >/dev/null
 	script -qec "echo '{\"user_id\":\"a\"}' | $BIN publish; $BIN help; $BIN cache-get a; $BIN nosuch" seen >/dev/null </dev/null || true
-	! grep -q "$(printf '\033')" seen
+	no grep -q "$(printf '\033')" seen
 }
 
 @test "a store of a newer version, a folder that is no store" {
