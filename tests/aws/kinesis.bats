@@ -38,7 +38,7 @@ round_trip() {
 	new_stream 2
 	put_keys 1 40 >receipts
 	[ "$(wc -l <receipts)" = 40 ]
-	! grep -q error receipts
+	! grep -q error receipts || return 1
 	read_all >got
 	[ "$(cut -f3 got | sort)" = "$(for i in $(seq 40); do echo "v$i é"; done | sort)" ]
 	# The receipts name the positions at which the records stand.

@@ -12,6 +12,6 @@ teardown() {
 @test "2,000 random requests: the same signatures as botocore" {
 	cd "$BATS_TEST_DIRNAME/../.."
 	SIGV4_SIGN=${BUILD:-build}/tools/sigv4_sign python tests/aws/sigv4_botocore.py 2000 >"$T/out" || { tail -20 "$T/out"; return 1; }
-	! grep -q '^not ok' "$T/out"
+	! grep -q '^not ok' "$T/out" || return 1
 	grep -q '^ok' "$T/out"
 }

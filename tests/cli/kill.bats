@@ -49,7 +49,7 @@ cut_fifth() {
 	run recagent prompt --min-events 1 <cut
 	[ "$status" -eq 1 ]
 	[ "$(grep -c '"prompt":' <<<"$output")" -eq 4 ]
-	! grep -q '"mark"' <<<"$output"
+	! grep -q '"mark"' <<<"$output" || return 1
 	recagent prompt --min-events 1 <cut 2>/dev/null | recagent invoke | recagent ack 2>/dev/null || true
 	[ "$(rest)" -eq 8 ]
 	[ "$(history_ids)" = "$(seq 12 | sed 's/^/e/' | sort)" ]
@@ -91,7 +91,7 @@ cut_fifth() {
 		echo "status $status"
 		cat err
 		[ "$status" -eq 0 ]
-		! grep -q 'without the mark' err
+		! grep -q 'without the mark' err || return 1
 	done
 	[ "$(rest)" -eq 0 ]
 }
