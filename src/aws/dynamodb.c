@@ -195,6 +195,11 @@ static int enable_ttl(struct table *t, const char *attr, struct err *e)
 	return !strcmp(e->code, "ValidationException") && strstr(e->msg, "already enabled") ? 0 : -1;
 }
 
+static int64_t now_ms(struct table *t)
+{
+	return aws_client_now_ms(((struct dynamodb *)t)->client);
+}
+
 static void close_table(struct table *t)
 {
 	struct dynamodb *d = (struct dynamodb *)t;
@@ -215,6 +220,7 @@ int dynamodb_open(
 		.describe = describe,
 		.create = create,
 		.enable_ttl = enable_ttl,
+		.now_ms = now_ms,
 		.close = close_table };
 	struct dynamodb *d = mem_alloc(sizeof *d);
 

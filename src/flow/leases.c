@@ -18,12 +18,15 @@ void leases_free(struct leases *l)
 	*l = (struct leases){ 0 };
 }
 
+/* A lease begins with its shard_id, so a bare id compares, too. */
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
 struct lease *leases_find(const struct leases *l, const char *shard_id)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->v[i].shard_id, shard_id))
-			return &l->v[i];
-	return NULL;
+	return l->n ? bsearch(shard_id, l->v, l->n, sizeof *l->v, by_id) : NULL;
 }
 
 static bool is_number(const char *s)
@@ -87,6 +90,31 @@ static bool copy_attr(const cJSON *item, const char *name, char *out, size_t siz
 	return s && (size_t)snprintf(out, size, "%s", s) < size;
 }
 
+static void copy_set(const cJSON *item, const char *name, char out[2][SHARD_ID_MAX])
+{
+	const cJSON *set = av_get(item, name, "SS");
+	for (int i = 0; i < 2; i++) {
+		const cJSON *s = cJSON_GetArrayItem(set, i);
+		if (cJSON_IsString(s))
+			snprintf(out[i], SHARD_ID_MAX, "%s", s->valuestring);
+	}
+}
+
+/* What is nice to know; none of it decides about positions. */
+static void more_from_item(const cJSON *item, struct lease *l)
+{
+	(void)av_get_int(item, "initialTimestamp", &l->initial_ms);
+	(void)copy_attr(item, "streamARN", l->stream_arn, sizeof l->stream_arn);
+	(void)av_get_int(item, "streamCreated", &l->stream_created_s);
+	(void)copy_attr(item, "startingHashKey", l->start_hash, sizeof l->start_hash);
+	(void)copy_attr(item, "endingHashKey", l->end_hash, sizeof l->end_hash);
+	(void)av_get_int(item, "ownerSwitchesSinceCheckpoint", &l->owner_switches);
+	(void)av_get_int(item, "renewalTimestamp", &l->renewed_ms_epoch);
+	(void)av_get_int(item, "checkpointTimestamp", &l->checkpointed_ms_epoch);
+	copy_set(item, "parentShardId", l->parents);
+	copy_set(item, "childShardIds", l->children);
+}
+
 static int lease_from_item(const cJSON *item, struct lease *l, struct err *e)
 {
 	int64_t sub = 0;
@@ -100,17 +128,13 @@ static int lease_from_item(const cJSON *item, struct lease *l, struct err *e)
 	if (av_get_s(item, "leaseOwner") && !copy_attr(item, "leaseOwner", l->owner, sizeof l->owner))
 		return err_set(
 			e, ERR_FAILED, "", "lease table: the leaseOwner of %s is too long", l->shard_id);
+	if (av_get_s(item, "checkpointOwner") &&
+		!copy_attr(item, "checkpointOwner", l->checkpoint_owner, sizeof l->checkpoint_owner))
+		return err_set(
+			e, ERR_FAILED, "", "lease table: the checkpointOwner of %s is too long", l->shard_id);
 	if (av_get_int(item, "checkpointSubSequenceNumber", &sub) && sub > 0)
 		l->checkpoint_sub = (uint64_t)sub;
-	(void)av_get_int(item, "initialTimestamp", &l->initial_ms);
-	(void)copy_attr(item, "streamARN", l->stream_arn, sizeof l->stream_arn);
-	(void)av_get_int(item, "streamCreated", &l->stream_created_s);
-	const cJSON *parents = av_get(item, "parentShardId", "SS");
-	for (int i = 0; i < 2; i++) {
-		const cJSON *p = cJSON_GetArrayItem(parents, i);
-		if (cJSON_IsString(p))
-			snprintf(l->parents[i], sizeof l->parents[i], "%s", p->valuestring);
-	}
+	more_from_item(item, l);
 	return 0;
 }
 
@@ -152,6 +176,8 @@ int leases_scan(struct table *t, const struct leases *old, struct leases *out, s
 		rc = s.rc;
 	if (rc)
 		leases_free(out);
+	else if (out->n)
+		qsort(out->v, out->n, sizeof *out->v, by_id);
 	return rc;
 }
 
@@ -259,6 +285,7 @@ int lease_take(struct table *t, struct lease *l, const char *owner, struct err *
 		e = &mine;
 	change_set(&ch, "leaseCounter", av_n(l->counter + 1));
 	change_set(&ch, "leaseOwner", av_s(owner));
+	change_set(&ch, "renewalTimestamp", av_n(table_now_ms(t)));
 	change_remove(&ch, "checkpointOwner");
 	if (l->owner[0] && strcmp(l->owner, owner) != 0)
 		change_add(&ch, "ownerSwitchesSinceCheckpoint", 1);
@@ -284,6 +311,7 @@ int lease_renew(struct table *t, struct lease *l, struct err *e)
 		e = &mine;
 	int64_t next = l->counter + 1;
 	change_set(&ch, "leaseCounter", av_n(next));
+	change_set(&ch, "renewalTimestamp", av_n(table_now_ms(t)));
 	cond_test(&c, "leaseCounter", COND_EQ, av_n(l->counter));
 	cond_test(&c, "leaseOwner", COND_EQ, av_s(l->owner));
 	cond_test(&c, "checkpointOwner", COND_MISSING, NULL);
@@ -334,6 +362,7 @@ static int write_checkpoint(
 	struct cond c = { 0 };
 	change_set(&ch, "checkpoint", av_s(checkpoint));
 	change_set(&ch, "checkpointSubSequenceNumber", av_n((int64_t)sub));
+	change_set(&ch, "checkpointTimestamp", av_n(table_now_ms(t)));
 	change_set(&ch, "ownerSwitchesSinceCheckpoint", av_n(0));
 	change_remove(&ch, "pendingCheckpoint");
 	change_remove(&ch, "pendingCheckpointSubSequenceNumber");

@@ -1,10 +1,10 @@
 /* leases.h - a group's positions as Kinesis Client Library lease rows, in any table.
  *
- * Table name = group; hash key leaseKey = shard id; attributes, sentinels and conditions as KCL 2.x/3.x write them, and three
- * of our own: streamARN on every row (another stream is refused), streamCreated (epoch seconds: positions of a deleted
- * stream mean nothing to a new one of its name) and initialTimestamp (epoch ms) beside AT_TIMESTAMP
- * or LATEST, so that `latest` and times mean the same at a later run. Expiry is judged by this machine's monotonic
- * clock. Thread-safe. Source: amazon-kinesis-client, DynamoDBLeaseSerializer and friends. */
+ * Table name = group; hash key leaseKey = shard id; attributes, sentinels and conditions as KCL 2.x/3.x write them, and some
+ * of our own, which the KCL passes over: streamARN on every row (another stream is refused), streamCreated (epoch seconds:
+ * positions of a deleted stream mean nothing to a new one of its name), initialTimestamp (epoch ms) beside AT_TIMESTAMP
+ * or LATEST, so that `latest` and times mean the same at a later run; renewalTimestamp and checkpointTimestamp (epoch ms of
+ * the table's clock), for people and monitors only: expiry is judged by this machine's monotonic clock. Thread-safe. Source: amazon-kinesis-client, DynamoDBLeaseSerializer and friends. */
 #ifndef RECAGENT_FLOW_LEASES_H
 #define RECAGENT_FLOW_LEASES_H
 
@@ -23,17 +23,23 @@
 #define CP_SHARD_END "SHARD_END"
 
 struct lease {
-	char shard_id[SHARD_ID_MAX], owner[OWNER_MAX]; /* owner "": nobody */
+	char shard_id[SHARD_ID_MAX]; /* first: leases_find compares it */
+	char owner[OWNER_MAX];       /* "": nobody */
 	int64_t counter;
 	char checkpoint[SEQ_MAX]; /* a sequence number, or one of CP_* */
 	uint64_t checkpoint_sub;
 	int64_t initial_ms; /* our initialTimestamp, 0 none */
-	char parents[2][SHARD_ID_MAX];
+	char parents[2][SHARD_ID_MAX],
+		children[2][SHARD_ID_MAX]; /* "" none; children: known since the shard's end */
+	char checkpoint_owner[OWNER_MAX];  /* in a graceful handoff: who still works on it; "" none */
+	char start_hash[HASH_KEY_MAX], end_hash[HASH_KEY_MAX]; /* "" unknown */
+	int64_t owner_switches;                                /* since the last checkpoint */
+	int64_t renewed_ms_epoch, checkpointed_ms_epoch;       /* by a worker of this program; 0 unknown */
 	char stream_arn[256];
 	int64_t stream_created_s; /* 0 unknown */
 	int64_t seen_ms;          /* monotonic: when the counter was last seen to change */
 };
-struct leases { /* what a scan saw; zeroed = empty */
+struct leases { /* what a scan saw, sorted by shard_id; zeroed = empty */
 	struct lease *v;
 	size_t n;
 };

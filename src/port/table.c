@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 void cond_test(struct cond *c, const char *attr, enum cond_op op, cJSON *value)
@@ -108,6 +109,11 @@ int table_enable_ttl(struct table *t, const char *attr, struct err *e)
 int table_popular(struct table *t, size_t n, cJSON *array, struct err *e)
 {
 	return t->ops->popular ? t->ops->popular(t, n, array, e) : 0;
+}
+
+int64_t table_now_ms(struct table *t)
+{
+	return t->ops->now_ms ? t->ops->now_ms(t) : clock_now_ms();
 }
 
 void table_close(struct table *t)

@@ -58,6 +58,7 @@ struct table_ops {
 	int (*create)(struct table *t, struct err *e);
 	int (*enable_ttl)(struct table *t, const char *attr, struct err *e);
 	int (*popular)(struct table *t, size_t n, cJSON *array, struct err *e); /* may be NULL */
+	int64_t (*now_ms)(struct table *t); /* NULL: this machine's clock */
 	void (*close)(struct table *t);
 };
 struct table { /* adapters embed this first */
@@ -81,6 +82,7 @@ int table_scan(struct table *t, table_on_item *fn, void *arg, struct err *e); /*
 int table_describe(struct table *t, struct table_info *out, struct err *e);   /* ResourceNotFoundException */
 int table_create(struct table *t, struct err *e);                             /* on demand; does not wait */
 int table_enable_ttl(struct table *t, const char *attr, struct err *e);       /* fine when it is on already */
+int64_t table_now_ms(struct table *t);                                        /* the service's clock */
 void table_close(struct table *t);
 bool cond_failed(const struct err *e);
 

@@ -154,6 +154,45 @@ static void scan_skips_other_entities_and_remembers_when(void **state)
 	leases_free(&b);
 }
 
+static void a_scan_is_sorted_and_reads_all_that_a_row_has(void **state)
+{
+	(void)state;
+	struct leases a = { 0 };
+	struct err e = { 0 };
+	create(S1, S0, "", (struct position){ .kind = POS_TRIM_HORIZON });
+	create(S0, "", "", (struct position){ .kind = POS_TRIM_HORIZON });
+	cJSON *ss = cJSON_CreateObject();
+	cJSON *set = cJSON_AddArrayToObject(ss, "SS");
+	cJSON_AddItemToArray(set, cJSON_CreateString(S1));
+	cJSON_AddItemToArray(set, cJSON_CreateString("shardId-000000000002"));
+	fake_set(&T, S0, "childShardIds", ss);
+	fake_set(&T, S0, "checkpointOwner", av_s("old"));
+	fake_set(&T, S0, "ownerSwitchesSinceCheckpoint", av_n(3));
+	assert_int_equal(leases_scan(&T.base, NULL, &a, &e), 0);
+	assert_string_equal(a.v[0].shard_id, S0);
+	assert_string_equal(a.v[1].shard_id, S1);
+	assert_ptr_equal(leases_find(&a, S1), &a.v[1]);
+	assert_null(leases_find(&a, "shardId-000000000003"));
+	assert_string_equal(a.v[1].parents[0], S0);
+	assert_string_equal(a.v[0].children[0], S1);
+	assert_string_equal(a.v[0].children[1], "shardId-000000000002");
+	assert_string_equal(a.v[0].checkpoint_owner, "old");
+	assert_int_equal(a.v[0].owner_switches, 3);
+	assert_string_equal(a.v[0].start_hash, "0");
+	leases_free(&a);
+	/* Stamps of our own: each kind of write sets its own. */
+	int64_t before = clock_now_ms();
+	struct lease l = get(S1);
+	assert_true(l.renewed_ms_epoch == 0 && l.checkpointed_ms_epoch == 0);
+	assert_int_equal(lease_take(&T.base, &l, "w", &e), 0);
+	assert_true(l.renewed_ms_epoch >= before && l.checkpointed_ms_epoch == 0);
+	fake_set(&T, S1, "renewalTimestamp", av_n(1));
+	assert_int_equal(lease_checkpoint(&T.base, S1, "w", "7", 0, &e), 0);
+	assert_true(get(S1).renewed_ms_epoch == 1 && get(S1).checkpointed_ms_epoch >= before);
+	assert_int_equal(lease_renew(&T.base, &l, &e), 0);
+	assert_true(get(S1).renewed_ms_epoch >= before);
+}
+
 static void a_row_that_is_no_lease_is_an_error(void **state)
 {
 	(void)state;
@@ -364,6 +403,7 @@ int main(void)
 		T_(a_root_has_no_parent_set),
 		T_(positions_come_from_checkpoints),
 		T_(scan_skips_other_entities_and_remembers_when),
+		T_(a_scan_is_sorted_and_reads_all_that_a_row_has),
 		T_(a_row_that_is_no_lease_is_an_error),
 		T_(expiry_is_by_our_own_clock),
 		T_(take_needs_the_counter_and_sees_the_last_commit),
