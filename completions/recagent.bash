@@ -157,6 +157,10 @@ _recagent() {
 	setup:--profiles | setup:-p) COMPREPLY=() ;;
 	setup:--cache | setup:-c) COMPREPLY=() ;;
 	setup:--group | setup:-g) COMPREPLY=() ;;
+	setup:--reshard) COMPREPLY=() ;;
+	setup:--split) COMPREPLY=() ;;
+	setup:--at) COMPREPLY=() ;;
+	setup:--merge) COMPREPLY=() ;;
 	setup:--wait) COMPREPLY=() ;;
 	setup:--key | setup:-k) COMPREPLY=() ;;
 	setup:--local | setup:-L) COMPREPLY=($(compgen -d -- "$cur")) ;;
@@ -185,7 +189,7 @@ _recagent() {
 		prompt) COMPREPLY=($(compgen -W ' --profiles --history --recent --min-events --template --count --jobs --render --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		publish) COMPREPLY=($(compgen -W ' --user --item --type --meta --event-id --timestamp --partition-key --explicit-hash-key --batch-records --batch-bytes --record-bytes --linger --lanes --order --quiet --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		replay) COMPREPLY=($(compgen -W ' --since --until --speed --key-is --type --after --max-record --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --dead-letter --grace --ledger --progress --verbose --help' -- "$cur")) ;;
-		setup) COMPREPLY=($(compgen -W ' --stream --shards --profiles --cache --group --dry-run --wait --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --verbose --help' -- "$cur")) ;;
+		setup) COMPREPLY=($(compgen -W ' --stream --shards --profiles --cache --group --reshard --split --at --merge --dry-run --wait --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --verbose --help' -- "$cur")) ;;
 		esac
 		;;
 	esac

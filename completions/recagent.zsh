@@ -241,6 +241,10 @@ _recagent() {
 			{-p,--profiles}'[table of the profiles]:TABLE:' \
 			{-c,--cache}'[table of the cache]:TABLE:' \
 			\*{-g,--group}'[lease table of a consumer group]:NAME:' \
+			'--reshard[bring the stream to N shards, and do nothing else]:N:' \
+			'--split[split a shard of the stream, and do nothing else]:SHARD:' \
+			'--at[hash key at which the second half begins (the middle)]:HASH:' \
+			'--merge[merge two neighbouring shards, and do nothing else]:SHARD,SHARD:' \
 			{-n,--dry-run}'[say what would be done]' \
 			'--wait[longest wait for something to become active]:TIME:' \
 			{-k,--key}'[member that names whose event it is]:FIELD:' \

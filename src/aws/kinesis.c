@@ -8,6 +8,7 @@
 #include "base/clock.h"
 
 #define MAX_SHARDS 100000 /* ten times what a stream may have */
+#define LISTINGS 3        /* begun anew when a page's token has expired */
 #define MIN_POLL_MS 200   /* AWS grants five reads a second and shard, over all its consumers */
 
 static void copy_text(char *out, size_t cap, const char *s)
@@ -76,24 +77,30 @@ static int by_id(const void *a, const void *b)
 	return sequence_compare(((const struct shard *)a)->id, ((const struct shard *)b)->id);
 }
 
-static int list_all(struct kinesis *k, struct shards *out, struct err *e)
+/* All pages from the first one on, or -1. A token lives for 300 s, which this process may have slept through. */
+static int list_once(struct kinesis *k, struct shards *out, struct err *e)
 {
 	char *token = NULL;
-	bool again = false;
 	int rc;
 
-	do {
+	out->n = 0;
+	do
 		rc = list_page(k, out, &token, e);
-		if (rc && !again && !strcmp(e->code, "ExpiredNextTokenException")) {
-			again = true; /* a token lives 300 s: this process was asleep */
-			out->n = 0;
-			rc = 0;
-			continue;
-		}
-		again = again && !token;
-	} while (!rc && (token || again));
+	while (!rc && token);
 	free(token);
+	return rc;
+}
+
+static int list_all(struct kinesis *k, struct shards *out, struct err *e)
+{
+	int rc = list_once(k, out, e);
+
+	for (int i = 1; i < LISTINGS && rc && !strcmp(e->code, "ExpiredNextTokenException"); i++)
+		rc = list_once(k, out, e);
 	if (rc) {
+		/* Not for good: sleep ends, and so does what else may hold up a listing. */
+		if (!strcmp(e->code, "ExpiredNextTokenException"))
+			e->cls = ERR_UNAVAILABLE;
 		free(out->v);
 		*out = (struct shards){ 0 };
 		return -1;
@@ -226,6 +233,7 @@ int kinesis_open(struct aws_shared *s, const char *name, struct stream **out, st
 		.put = kinesis_put,
 		.describe = describe,
 		.create = create,
+		.reshard = kinesis_reshard,
 		.now_ms = now_ms,
 		.close = close_stream };
 	struct kinesis *k = mem_alloc(sizeof *k);

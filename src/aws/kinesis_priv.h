@@ -23,6 +23,7 @@ struct kinesis {
 int kinesis_shards(struct stream *s, struct shards *out, struct err *e);
 int kinesis_read(struct stream *s, struct cursor *c, size_t limit, struct records *out, struct err *e);
 int kinesis_put(struct stream *s, struct put *v, size_t n, struct err *e);
+int kinesis_reshard(struct stream *s, const struct reshard *what, struct err *e);
 
 enum shard_state { SHARD_UNKNOWN, SHARD_OPEN, SHARD_CLOSED, SHARD_GONE };
 /* What the last listing says, which is made anew when it was asked for before `since` (monotonic). *asked:

@@ -1,5 +1,5 @@
 /* setup.c - create what is missing, wait until it is there, say what was done. */
-#include "cmd/cmd.h"
+#include "cmd/setup.h"
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,8 @@ struct setup_opts {
 	uint64_t shards;
 	int64_t wait_ms;
 	bool dry_run;
+	uint64_t reshard;
+	const char *split, *at, *merge;
 };
 static struct setup_opts o;
 
@@ -26,6 +28,14 @@ static const struct opt table[] = {
 		"table of the cache", 0, 0 },
 	{ 'g', "group", "NAME", OPT_LIST, INTO(groups), NULL, NULL, NULL, "lease table of a consumer group",
 		0, 0 },
+	{ 0, "reshard", "N", OPT_UINT, INTO(reshard), NULL, NULL, NULL,
+		"bring the stream to N shards, and do nothing else", 1, 10000 },
+	{ 0, "split", "SHARD", OPT_STR, INTO(split), NULL, NULL, NULL,
+		"split a shard of the stream, and do nothing else", 0, 0 },
+	{ 0, "at", "HASH", OPT_STR, INTO(at), NULL, NULL, NULL,
+		"hash key at which the second half begins (the middle)", 0, 0 },
+	{ 0, "merge", "SHARD,SHARD", OPT_STR, INTO(merge), NULL, NULL, NULL,
+		"merge two neighbouring shards, and do nothing else", 0, 0 },
 	{ 'n', "dry-run", NULL, OPT_FLAG, INTO(dry_run), NULL, NULL, NULL, "say what would be done", 0, 0 },
 	{ 0, "wait", "TIME", OPT_MS, INTO(wait_ms), NULL, "5m", NULL,
 		"longest wait for something to become active", 0, 86400e3 },
@@ -37,7 +47,7 @@ static bool missing(const struct err *e)
 	return strcmp(e->code, "ResourceNotFoundException") == 0;
 }
 
-static int say(struct ctx *c, const char *kind, const char *name, const char *what, struct err *e)
+int setup_say(struct ctx *c, const char *kind, const char *name, const char *what, struct err *e)
 {
 	struct buf b = BUF_INIT(BUF_MAX_SMALL);
 	buf_printf(&b, "%s %s: %s", kind, name, what);
@@ -90,17 +100,17 @@ static int make_stream(struct ctx *c, struct stream *s, struct err *e)
 {
 	struct stream_info info;
 	if (stream_describe(s, &info, e) == 0)
-		return say(c, "stream", s->name, "is there", e);
+		return setup_say(c, "stream", s->name, "is there", e);
 	if (!missing(e))
 		return -1;
 	err_clear(e);
 	if (o.dry_run)
-		return say(c, "stream", s->name, "would be created", e);
+		return setup_say(c, "stream", s->name, "would be created", e);
 	/* Someone else may create it at the same moment. */
 	if (stream_create(s, (unsigned)o.shards, e) && strcmp(e->code, "ResourceInUseException") != 0)
 		return -1;
 	err_clear(e);
-	return wait_active(stream_state, s, s->name, e) ? -1 : say(c, "stream", s->name, "created", e);
+	return wait_active(stream_state, s, s->name, e) ? -1 : setup_say(c, "stream", s->name, "created", e);
 }
 
 static int make_ttl(struct ctx *c, struct table *t, const struct table_info *info, struct err *e)
@@ -108,15 +118,15 @@ static int make_ttl(struct ctx *c, struct table *t, const struct table_info *inf
 	if (info->ttl_enabled)
 		return 0;
 	if (o.dry_run)
-		return say(c, "table", t->name, "time to live would be switched on", e);
+		return setup_say(c, "table", t->name, "time to live would be switched on", e);
 	if (table_enable_ttl(t, "ttl", e)) {
 		/* Time to live only sweeps up; whether an entry is fresh is judged when it is read. */
 		if (strcmp(e->code, "UnknownOperationException") != 0)
 			return -1;
 		err_clear(e);
-		return say(c, "table", t->name, "time to live is not supported here", e);
+		return setup_say(c, "table", t->name, "time to live is not supported here", e);
 	}
-	return say(c, "table", t->name, "time to live on ttl switched on", e);
+	return setup_say(c, "table", t->name, "time to live on ttl switched on", e);
 }
 
 static int make_table(struct ctx *c, struct table *t, bool ttl, struct err *e)
@@ -126,20 +136,21 @@ static int make_table(struct ctx *c, struct table *t, bool ttl, struct err *e)
 		if (strcmp(info.key_attribute, t->key_attr) != 0)
 			return err_set(e, ERR_FAILED, "wrong-key", "table %s has the key %s, not %s", t->name,
 				info.key_attribute, t->key_attr);
-		if (say(c, "table", t->name, "is there", e))
+		if (setup_say(c, "table", t->name, "is there", e))
 			return -1;
 	} else if (!missing(e)) {
 		return -1;
 	} else {
 		err_clear(e);
 		if (o.dry_run) {
-			if (say(c, "table", t->name, "would be created", e))
+			if (setup_say(c, "table", t->name, "would be created", e))
 				return -1;
 		} else {
 			if (table_create(t, e) && strcmp(e->code, "ResourceInUseException") != 0)
 				return -1;
 			err_clear(e);
-			if (wait_active(table_state, t, t->name, e) || say(c, "table", t->name, "created", e))
+			if (wait_active(table_state, t, t->name, e) ||
+				setup_say(c, "table", t->name, "created", e))
 				return -1;
 		}
 	}
@@ -156,22 +167,30 @@ static int one_table(struct ctx *c, const char *name, const char *key, bool ttl,
 	return rc;
 }
 
+static int tables(struct ctx *c, struct err *e)
+{
+	int rc = one_table(c, o.profiles, c->opt.key, false, e);
+	if (rc == 0)
+		rc = one_table(c, o.cache, c->opt.key, true, e);
+	for (size_t i = 0; i < o.groups.n && rc == 0; i++)
+		rc = one_table(c, o.groups.v[i], "leaseKey", false, e);
+	return rc;
+}
+
 static enum exit_code run(struct ctx *c, int argc, char **argv)
 {
 	struct err e = { 0 };
 	struct stream *s = NULL;
-	int rc = argc ? err_set(&e, ERR_USAGE, "", "what is %s?", argv[0]) : 0;
+	const struct setup_reshard r = { o.reshard, o.split, o.at, o.merge, o.dry_run, o.wait_ms };
+	bool reshard = r.count || r.split || r.merge;
+	int rc = argc ? err_set(&e, ERR_USAGE, "", "what is %s?", argv[0]) : setup_reshard_check(&r, &e);
 	if (rc == 0)
 		rc = open_stream(c->ports, o.stream, &s, &e);
 	if (rc == 0)
-		rc = make_stream(c, s, &e);
+		rc = reshard ? setup_reshard_run(c, s, &r, &e) : make_stream(c, s, &e);
 	stream_close(s);
-	if (rc == 0)
-		rc = one_table(c, o.profiles, c->opt.key, false, &e);
-	if (rc == 0)
-		rc = one_table(c, o.cache, c->opt.key, true, &e);
-	for (size_t i = 0; i < o.groups.n && rc == 0; i++)
-		rc = one_table(c, o.groups.v[i], "leaseKey", false, &e);
+	if (rc == 0 && !reshard)
+		rc = tables(c, &e);
 	return rc ? fail(&e) : EXIT_DONE;
 }
 

@@ -135,19 +135,38 @@ static int db_int(struct db *d, const char *sql, int64_t *out, struct err *e)
 	return rc == SQLITE_ROW || rc == SQLITE_DONE || rc == SQLITE_OK ? 0 : db_fail(d, rc, e);
 }
 
-static int check_version(struct db *d, struct err *e)
+static int check_version(struct db *d, int64_t *version, struct err *e)
+{
+	if (db_int(d, "PRAGMA user_version", version, e))
+		return -1;
+	if (*version >= 1 && *version <= STORE_VERSION)
+		return 0;
+	if (*version > STORE_VERSION)
+		return err_set(e, ERR_LOCAL, "store-version",
+			"%s: made by a newer recagent (store version %lld, this one knows %d)",
+			d->store->path, (long long)*version, STORE_VERSION);
+	return err_set(e, ERR_LOCAL, "not-a-store", "%s: not a recagent store", d->store->path);
+}
+
+/* The version is read again with the lock held: another process may have been quicker. */
+static int upgrade(struct db *d, struct err *e)
 {
 	int64_t version;
 
-	if (db_int(d, "PRAGMA user_version", &version, e))
+	if (check_version(d, &version, e))
 		return -1;
 	if (version == STORE_VERSION)
 		return 0;
-	if (version > STORE_VERSION)
-		return err_set(e, ERR_LOCAL, "store-version",
-			"%s: made by a newer recagent (store version %lld, this one knows %d)",
-			d->store->path, (long long)version, STORE_VERSION);
-	return err_set(e, ERR_LOCAL, "not-a-store", "%s: not a recagent store", d->store->path);
+	int rc = db_exec(d, "BEGIN IMMEDIATE", e);
+	if (rc == 0)
+		rc = check_version(d, &version, e);
+	if (rc == 0 && version < STORE_VERSION)
+		rc = db_exec(d, store_upgrade(version), e);
+	if (rc == 0)
+		rc = db_exec(d, "COMMIT", e);
+	if (!sqlite3_get_autocommit(d->h))
+		sqlite3_exec(d->h, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
 }
 
 static struct db *db_open(struct store *s, int flags, struct err *e)
@@ -201,7 +220,8 @@ static struct db *open_reader(struct store *s, struct err *e)
 		return NULL;
 	}
 	struct db *d = db_open(s, SQLITE_OPEN_READONLY, e);
-	if (d && check_version(d, e)) {
+	int64_t version;
+	if (d && check_version(d, &version, e)) {
 		db_close(d);
 		return NULL;
 	}
@@ -258,7 +278,7 @@ static struct db *open_writer(struct store *s, bool create, struct err *e)
 	if (!d)
 		return NULL;
 	/* With a limit the log is cut back when the last writer closes, else the next reader reads all of it. */
-	if (check_version(d, e) ||
+	if (upgrade(d, e) ||
 		db_exec(d,
 			s->durable ? "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=8388608"
 				   : "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=8388608",

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 #define STORE_READERS 4
 #define STORE_STATEMENTS 32
 #define STORE_BUSY_MS 30000 /* another process may hold the write lock so long before we say so */
@@ -37,6 +37,9 @@ const char *store_dir(const struct store *s);
 
 /* Make the directory (0700) and the database (0600) in it, unless somebody else just has. */
 int store_make(const char *dir, const char *path, struct err *e);
+
+/* What brings an older store up to date, in a transaction that has begun. */
+const char *store_upgrade(int64_t from);
 
 /* A reading connection, to be given back; NULL with ResourceNotFoundException when there is no store. */
 struct db *store_reader(struct store *s, struct err *e);

@@ -13,6 +13,14 @@
 #include "base/mem.h"
 #include "local/schema.h"
 
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x) TEXT_OF_(x)
+
+const char *store_upgrade(int64_t from)
+{
+	return from == 1 ? SCHEMA_FROM_1 "PRAGMA user_version=" TEXT_OF(STORE_VERSION) : NULL;
+}
+
 /* mkdir -p; what it makes is the owner's alone. */
 static int make_dirs(const char *dir, struct err *e)
 {

@@ -1,8 +1,8 @@
 /* schema.h - the tables of the embedded store, version STORE_VERSION (kept in PRAGMA user_version).
  *
  * A sequence number is the rowid of a record and grows across all streams of the store, and arrival times grow
- * with it; so one number says how far somebody has read everything. A reader of an older or newer version
- * refuses the store instead of guessing. */
+ * with it; so one number says how far somebody has read everything. The first writer brings an older store up to
+ * date; a newer one is refused instead of guessed at. Readers take both: what version 1 lacks is writers' business. */
 #ifndef RECAGENT_LOCAL_SCHEMA_H
 #define RECAGENT_LOCAL_SCHEMA_H
 
@@ -11,6 +11,15 @@
 #define SCHEMA_TIP                                                                                           \
 	"CREATE TABLE tip(one INTEGER PRIMARY KEY, seq INTEGER NOT NULL, arrival_us INTEGER NOT NULL);"      \
 	"INSERT INTO tip VALUES(1, 1000000000000000000, 0);"
+
+/* Version 2: retention (retention.h). clock_us is the clock at a recent put, trusted_us the time that has passed as far
+ * as it is believed, horizon the last sequence number that may go; age says what had come by which trusted time. */
+#define SCHEMA_AGE                                                                                           \
+	"ALTER TABLE tip ADD COLUMN clock_us INTEGER NOT NULL DEFAULT 0;"                                    \
+	"ALTER TABLE tip ADD COLUMN trusted_us INTEGER NOT NULL DEFAULT 0;"                                  \
+	"ALTER TABLE tip ADD COLUMN horizon INTEGER NOT NULL DEFAULT 0;"                                     \
+	"CREATE TABLE age(seq INTEGER PRIMARY KEY, trusted_us INTEGER NOT NULL);"                            \
+	"INSERT INTO age SELECT seq, 0 FROM tip;"
 
 /* end_seq is NULL while a shard is open; hashes are decimal texts. */
 #define SCHEMA_STREAMS                                                                                       \
@@ -44,6 +53,8 @@
 	"CREATE TABLE agent_user(key TEXT PRIMARY KEY, recent TEXT NOT NULL, bought TEXT NOT NULL)"          \
 	" WITHOUT ROWID;"
 
-#define SCHEMA SCHEMA_TIP SCHEMA_STREAMS SCHEMA_TABLES SCHEMA_AGENT
+#define SCHEMA SCHEMA_TIP SCHEMA_AGE SCHEMA_STREAMS SCHEMA_TABLES SCHEMA_AGENT
+
+#define SCHEMA_FROM_1 SCHEMA_AGE
 
 #endif

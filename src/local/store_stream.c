@@ -5,11 +5,9 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "local/hashkey.h"
 #include "local/store_stream.h"
 
 #define SHARDS_DEFAULT 4
-#define SHARDS_MAX 1000
 
 int stream_find(struct db *d, struct local_stream *s, int64_t *id, int64_t *created_s, struct err *e)
 {
@@ -133,26 +131,60 @@ static int describe(struct stream *base, struct stream_info *out, struct err *e)
 	return rc;
 }
 
-static int add_shard(struct db *d, int64_t stream, unsigned i, unsigned n, int64_t start_seq, struct err *e)
+int stream_open_shards(struct db *d, int64_t stream, struct open_shard **out, size_t *n, struct err *e)
 {
 	sqlite3_stmt *st = db_stmt(d,
-		"INSERT INTO shard(stream, name, start_hash, end_hash, start_seq) VALUES(?1, ?2, ?3, ?4, ?5)",
+		"SELECT id, name, start_hash, end_hash FROM shard WHERE stream = ?1 AND end_seq IS NULL", e);
+	size_t cap = 0;
+	int rc;
+
+	*out = NULL;
+	*n = 0;
+	if (!st)
+		return -1;
+	sqlite3_bind_int64(st, 1, stream);
+	while ((rc = db_step(d, st, e)) == 1) {
+		if (*n == cap) {
+			cap = cap ? cap * 2 : 8;
+			*out = mem_realloc(*out, cap * sizeof **out);
+		}
+		struct open_shard *h = *out + (*n)++;
+		char start[HASH_KEY_MAX], end[HASH_KEY_MAX];
+		h->id = sqlite3_column_int64(st, 0);
+		db_column(st, 1, h->name, sizeof h->name);
+		db_column(st, 2, start, sizeof start);
+		db_column(st, 3, end, sizeof end);
+		if (!hashkey_parse(start, &h->start) || !hashkey_parse(end, &h->end))
+			h->start = 1, h->end = 0;
+	}
+	return rc;
+}
+
+int stream_add_shard(struct db *d, int64_t stream, unsigned number, struct open_shard *h, const char *parent,
+	const char *adjacent, int64_t start_seq, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(d,
+		"INSERT INTO shard(stream, name, parent, adjacent, start_hash, end_hash, start_seq)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 		e);
-	char name[SHARD_ID_MAX], start_text[HASHKEY_TEXT], end_text[HASHKEY_TEXT];
-	hashkey start, end;
+	char start[HASHKEY_TEXT], end[HASHKEY_TEXT];
 
 	if (!st)
 		return -1;
-	hashkey_range(i, n, &start, &end);
-	hashkey_format(start, start_text);
-	hashkey_format(end, end_text);
-	snprintf(name, sizeof name, "shardId-%012u", i);
+	hashkey_format(h->start, start);
+	hashkey_format(h->end, end);
+	snprintf(h->name, sizeof h->name, "shardId-%012u", number);
 	sqlite3_bind_int64(st, 1, stream);
-	db_text(st, 2, name);
-	db_text(st, 3, start_text);
-	db_text(st, 4, end_text);
-	sqlite3_bind_int64(st, 5, start_seq);
-	return db_run(d, st, e);
+	db_text(st, 2, h->name);
+	db_text(st, 3, parent);
+	db_text(st, 4, adjacent);
+	db_text(st, 5, start);
+	db_text(st, 6, end);
+	sqlite3_bind_int64(st, 7, start_seq);
+	if (db_run(d, st, e))
+		return -1;
+	h->id = sqlite3_last_insert_rowid(d->h);
+	return 0;
 }
 
 static int create_in(struct db *d, struct local_stream *s, unsigned n, struct err *e)
@@ -172,9 +204,12 @@ static int create_in(struct db *d, struct local_stream *s, unsigned n, struct er
 			s->base.name);
 	int64_t stream = sqlite3_last_insert_rowid(d->h);
 	/* A shard's starting number is no record's. */
-	for (unsigned i = 0; i < n; i++)
-		if (add_shard(d, stream, i, n, ++seq, e))
+	for (unsigned i = 0; i < n; i++) {
+		struct open_shard h = { 0 };
+		hashkey_range(i, n, &h.start, &h.end);
+		if (stream_add_shard(d, stream, i, &h, "", "", ++seq, e))
 			return -1;
+	}
 	return stream_set_tip(d, seq, arrival_us, e);
 }
 
@@ -184,9 +219,9 @@ static int create(struct stream *base, unsigned n, struct err *e)
 
 	if (n == 0)
 		n = SHARDS_DEFAULT;
-	if (n > SHARDS_MAX)
+	if (n > STREAM_SHARDS_MAX)
 		return err_set(e, ERR_FAILED, "LimitExceededException", "a stream has at most %d shards",
-			SHARDS_MAX);
+			STREAM_SHARDS_MAX);
 	struct db *d = store_begin(s->store, true, e);
 	return d ? store_end(s->store, d, create_in(d, s, n, e), e) : -1;
 }
@@ -229,6 +264,7 @@ int local_open_stream(const char *dir, const char *name, struct stream **out, st
 		.put = stream_put_to,
 		.describe = describe,
 		.create = create,
+		.reshard = stream_reshard_in,
 		.now_ms = now_ms,
 		.close = close_stream };
 	struct local_stream *s = mem_alloc(sizeof *s);

@@ -4,8 +4,11 @@
 
 #include <stdatomic.h>
 
+#include "base/hashkey.h"
 #include "local/db.h"
 #include "port/stream.h"
+
+#define STREAM_SHARDS_MAX 1000 /* open ones */
 
 struct local_stream {
 	struct stream base;
@@ -20,8 +23,20 @@ int stream_find(struct db *d, struct local_stream *s, int64_t *id, int64_t *crea
 int stream_tip(struct db *d, int64_t *seq, int64_t *arrival_us, struct err *e);
 int stream_set_tip(struct db *d, int64_t seq, int64_t arrival_us, struct err *e);
 
-/* As the contract's read and put. */
+struct open_shard {
+	int64_t id;
+	hashkey start, end;
+	char name[SHARD_ID_MAX];
+};
+/* In no order; free(). */
+int stream_open_shards(struct db *d, int64_t stream, struct open_shard **out, size_t *n, struct err *e);
+/* h has its range and gets its name and id. Texts "": no parent. */
+int stream_add_shard(struct db *d, int64_t stream, unsigned number, struct open_shard *h, const char *parent,
+	const char *adjacent, int64_t start_seq, struct err *e);
+
+/* As the contract's read, put and reshard. */
 int stream_read_from(struct stream *base, struct cursor *c, size_t limit, struct records *out, struct err *e);
 int stream_put_to(struct stream *base, struct put *v, size_t n, struct err *e);
+int stream_reshard_in(struct stream *base, const struct reshard *what, struct err *e);
 
 #endif

@@ -39,6 +39,11 @@ int stream_create(struct stream *s, unsigned shards, struct err *e)
 	return s->ops->create(s, shards, e);
 }
 
+int stream_reshard(struct stream *s, const struct reshard *what, struct err *e)
+{
+	return s->ops->reshard(s, what, e);
+}
+
 int64_t stream_now_ms(struct stream *s)
 {
 	return s->ops->now_ms(s);

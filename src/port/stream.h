@@ -77,6 +77,15 @@ struct stream_info {
 	size_t open_shards;
 };
 
+enum reshard_kind { RESHARD_SPLIT, RESHARD_MERGE, RESHARD_COUNT };
+struct reshard {
+	enum reshard_kind kind;
+	const char *shard;    /* to split, or to merge with the adjacent one */
+	const char *adjacent; /* MERGE: its neighbour by hash key */
+	const char *at;       /* SPLIT: the hash key at which the second child begins, inside the shard */
+	unsigned count;       /* COUNT: open shards, of even ranges */
+};
+
 struct stream;
 struct stream_ops {
 	int (*shards)(struct stream *s, struct shards *out, struct err *e);
@@ -84,6 +93,7 @@ struct stream_ops {
 	int (*put)(struct stream *s, struct put *v, size_t n, struct err *e);
 	int (*describe)(struct stream *s, struct stream_info *out, struct err *e);
 	int (*create)(struct stream *s, unsigned shards, struct err *e);
+	int (*reshard)(struct stream *s, const struct reshard *what, struct err *e);
 	int64_t (*now_ms)(struct stream *s);
 	void (*close)(struct stream *s);
 };
@@ -104,8 +114,13 @@ int stream_put(struct stream *s, struct put *v, size_t n, struct err *e);
 /* ERR_FAILED with code ResourceNotFoundException when it does not exist. */
 int stream_describe(struct stream *s, struct stream_info *out, struct err *e);
 int stream_create(struct stream *s, unsigned shards, struct err *e); /* does not wait */
-int64_t stream_now_ms(struct stream *s);                             /* the service's clock */
-void stream_close(struct stream *s);                                 /* NULL is fine */
+/* Does not wait either: the stream is UPDATING until it is done, and refuses another with ResourceInUseException till
+ * then. COUNT may go part of the way only (AWS doubles or halves at most): ask again until describe counts so many. Records
+ * go to open shards by their hash; children are numbered above their parents, and so are their sequence numbers. A closed
+ * shard is listed and read until retention has passed. ERR_FAILED: InvalidArgumentException and the like. */
+int stream_reshard(struct stream *s, const struct reshard *what, struct err *e);
+int64_t stream_now_ms(struct stream *s); /* the service's clock */
+void stream_close(struct stream *s);     /* NULL is fine */
 
 void records_release(struct records *r);
 /* -1, 0, 1: by length, then bytes. "" is before everything. */

@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "local/local.h"
 
 static char test_dir[256];   /* of one test */
@@ -93,6 +95,20 @@ static inline void put_text(struct stream *s, const char *key, const char *data)
 
 	OK(stream_put(s, &p, 1, e));
 	assert_int_equal(p.err.cls, ERR_NONE);
+}
+
+/* Behind the adapter's back. */
+static inline void sql(const char *text)
+{
+	char path[400], *msg = NULL;
+	sqlite3 *h;
+
+	snprintf(path, sizeof path, "%s/recagent.db", test_store);
+	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
+	sqlite3_busy_timeout(h, 10000);
+	if (sqlite3_exec(h, text, NULL, NULL, &msg) != SQLITE_OK)
+		fail_msg("%s: %s", text, msg);
+	sqlite3_close(h);
 }
 
 static inline struct cursor cursor_at(const char *shard, enum position_kind kind)

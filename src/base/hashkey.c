@@ -1,5 +1,5 @@
 /* hashkey.c - 128-bit hash keys as decimal text. */
-#include "local/hashkey.h"
+#include "base/hashkey.h"
 
 #include <stdint.h>
 #include <string.h>

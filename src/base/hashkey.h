@@ -1,6 +1,6 @@
 /* hashkey.h - Kinesis' hash keys: 128-bit numbers as decimal text, and how a key range is cut into shards. Pure. */
-#ifndef RECAGENT_LOCAL_HASHKEY_H
-#define RECAGENT_LOCAL_HASHKEY_H
+#ifndef RECAGENT_BASE_HASHKEY_H
+#define RECAGENT_BASE_HASHKEY_H
 
 #include <stdbool.h>
 
