@@ -64,7 +64,7 @@ $(BUILD)/tools/%: tests/tools/%.c $(BUILD)/librecagent.a
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/librecagent.a $(LDFLAGS) $(LIBS)
 
 # T= runs single tests: make check T=tests/cli/publish.bats
-check: all unit tools
+check: all unit tools $(BUILD)/torture/fail.so
 	$(if $(T),,$(Q)$(MAKE) --no-print-directory lint)
 	$(Q)BUILD=$(BUILD) tests/run $(T)
 
@@ -83,6 +83,15 @@ fuzz:
 		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
 		$(BUILD)/fuzz/librecagent.a
 	$(Q)BUILD=$(BUILD) CC=$(CLANG) tests/fuzz/run $(TIME) $(FUZZERS)
+
+# Each allocation, read, write, sync, rename, send... of each command fails once, in turn; SOME= at most so many of a kind.
+SOME ?= 0
+torture: all $(BUILD)/torture/fail.so
+	$(Q)BUILD=$(BUILD) tests/torture/run --some $(SOME)
+$(BUILD)/torture/fail.so: tests/torture/fail.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=c11 $(WARN) -O1 -g -fPIC -shared $(TORTURE_FLAGS) -o $@ $< -ldl
 
 bench: all
 	$(Q)BUILD=$(BUILD) tests/bench/run
@@ -127,5 +136,5 @@ clean:
 	rm -rf build build-*
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
-.PHONY: all unit tools check sanitize conformance fuzz bench fresh lint format completions demo install uninstall clean
+.PHONY: all unit tools check sanitize conformance fuzz torture bench fresh lint format completions demo install uninstall clean
 .DELETE_ON_ERROR:

@@ -87,7 +87,10 @@ bool json_bool(const cJSON *obj, const char *key, bool fallback);
 bool json_node_num(const cJSON *node, double *out); /* a Raw or a Number node */
 cJSON *json_raw_int(int64_t v);                     /* a Raw number node */
 
-/* Builders that do not fail (mem.h), for cJSON_Delete like all others. Never set cJSON's hooks. */
+/* At the start of a process: cJSON's own constructors don't fail either (mem.h). */
+void json_init(void);
+
+/* Builders that do not fail (mem.h), for cJSON_Delete like all others. */
 cJSON *json_new_object(void);
 cJSON *json_new_array(void);
 cJSON *json_new_str(const char *s); /* copied */

@@ -1,6 +1,6 @@
 /* json_tree.c - cJSON trees with numbers kept as text: build, print, read.
  *
- * Nodes come from base/mem, which cJSON_Delete can free as long as nobody sets cJSON's own hooks. */
+ * Nodes come from base/mem, which cJSON_Delete frees as it frees its own. */
 #include "base/decimal.h"
 #include "base/json.h"
 #include "base/json_text.h"
@@ -305,4 +305,17 @@ bool json_bool(const cJSON *obj, const char *key, bool fallback)
 	const cJSON *n = member(obj, key);
 
 	return cJSON_IsBool(n) ? cJSON_IsTrue(n) : fallback;
+}
+
+static void *json_malloc(size_t n)
+{
+	return mem_realloc(NULL, n);
+}
+
+/* cJSON's own constructors pass a failure on as NULL, and adding NULL to a tree does nothing: an item that is then stored
+ * lacks an attribute, and nobody knows. */
+void json_init(void)
+{
+	cJSON_Hooks hooks = { .malloc_fn = json_malloc, .free_fn = free };
+	cJSON_InitHooks(&hooks);
 }

@@ -197,6 +197,7 @@ int cmd_main(int argc, char **argv)
 	keep_standard_fds();
 	/* Credentials live in this process's memory: no core dumps. */
 	setrlimit(RLIMIT_CORE, &(const struct rlimit){ 0, 0 });
+	json_init();
 	stop_install();
 	log_init(NULL, 0);
 	const char *base = strrchr(argv[0], '/');

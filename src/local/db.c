@@ -83,10 +83,11 @@ int db_fail_at(sqlite3 *h, const char *path, int rc, struct err *e)
 			"%s: another process has held the store for over %d s", path, STORE_BUSY_MS / 1000);
 	case SQLITE_FULL: return err_set(e, ERR_LOCAL, "disk-full", "%s: no space left for it", path);
 	case SQLITE_NOTADB: return err_set(e, ERR_LOCAL, "not-a-store", "%s: not a recagent store", path);
-	case SQLITE_CORRUPT:
+	case SQLITE_CORRUPT: /* also what SQLite makes of EIO */
 		return err_set(e, ERR_LOCAL, "store-damaged",
-			"%s: damaged (%s); keep a copy, then move it away and run setup", path,
-			h ? sqlite3_errmsg(h) : sqlite3_errstr(rc));
+			"%s: damaged, or the disk under it fails (%s); if it stays so, keep a copy, move it "
+			"away and run setup",
+			path, h ? sqlite3_errmsg(h) : sqlite3_errstr(rc));
 	case SQLITE_READONLY:
 		return err_set(e, ERR_LOCAL, "store-read-only", "%s: may not be written to", path);
 	case SQLITE_CANTOPEN:

@@ -54,6 +54,9 @@ static int make_database(const char *temp, struct err *e)
 		rc = sqlite3_exec(h, "PRAGMA journal_mode=WAL; BEGIN;" SCHEMA, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(h, set, NULL, NULL, NULL);
+	/* Out of the log, which is left behind: sqlite3_close would do it, too, but keeps a failure to itself. */
+	if (rc == SQLITE_OK)
+		rc = sqlite3_wal_checkpoint_v2(h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	int out = rc == SQLITE_OK ? 0 : db_fail_at(h, temp, rc, e);
 	rc = sqlite3_close(h);
 	return out == 0 && rc != SQLITE_OK ? db_fail_at(NULL, temp, rc, e) : out;
