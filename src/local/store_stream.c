@@ -262,6 +262,7 @@ int local_open_stream(const char *dir, const char *name, struct stream **out, st
 	static const struct stream_ops ops = { .shards = shards,
 		.read = stream_read_from,
 		.put = stream_put_to,
+		.lag = stream_lag_of,
 		.describe = describe,
 		.create = create,
 		.reshard = stream_reshard_in,

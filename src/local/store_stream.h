@@ -34,7 +34,15 @@ int stream_open_shards(struct db *d, int64_t stream, struct open_shard **out, si
 int stream_add_shard(struct db *d, int64_t stream, unsigned number, struct open_shard *h, const char *parent,
 	const char *adjacent, int64_t start_seq, struct err *e);
 
-/* As the contract's read, put and reshard. */
+/* Where to read from: behind *after. A position by time stays one until something has arrived by then; then *after may be
+ * INT64_MAX. */
+int stream_resolve(struct db *d, struct position *p, int64_t *after, struct err *e);
+/* What is read until store_reader_done is of one moment. */
+int stream_begin_read(struct db *d, struct err *e);
+
+/* As the contract's lag, read, put and reshard. */
+int stream_lag_of(struct stream *base, const struct shard *h, const struct position *p, struct shard_lag *out,
+	struct err *e);
 int stream_read_from(struct stream *base, struct cursor *c, size_t limit, struct records *out, struct err *e);
 int stream_put_to(struct stream *base, struct put *v, size_t n, struct err *e);
 int stream_reshard_in(struct stream *base, const struct reshard *what, struct err *e);

@@ -64,8 +64,7 @@ static int parse_position(struct db *d, const char *s, int64_t *out, struct err 
 	return 0;
 }
 
-/* Where to read from: behind *after. A position by time stays one until something has arrived by then. */
-static int resolve(struct db *d, struct position *p, int64_t *after, struct err *e)
+int stream_resolve(struct db *d, struct position *p, int64_t *after, struct err *e)
 {
 	int64_t arrival;
 
@@ -165,7 +164,7 @@ static int read_shard(struct db *d, struct local_stream *s, struct cursor *c, si
 	int64_t shard = sqlite3_column_int64(st, 0);
 	bool closed = sqlite3_column_type(st, 1) != SQLITE_NULL;
 	sqlite3_reset(st);
-	if (resolve(d, &c->next, &after, e) || read_rows(d, shard, after, limit, out, e))
+	if (stream_resolve(d, &c->next, &after, e) || read_rows(d, shard, after, limit, out, e))
 		return -1;
 	out->ended = closed && !out->full;
 	if (!out->n)
@@ -194,7 +193,7 @@ static int idle_token(struct db *d, const struct cursor *c, char *out, size_t si
 	return 0;
 }
 
-static int begin_read(struct db *d, struct err *e)
+int stream_begin_read(struct db *d, struct err *e)
 {
 	sqlite3_stmt *st = db_stmt(d, "BEGIN", e);
 
@@ -218,7 +217,7 @@ int stream_read_from(struct stream *base, struct cursor *c, size_t limit, struct
 	if (limit == 0 || limit > READ_RECORDS)
 		limit = READ_RECORDS;
 	if (rc == 0)
-		rc = begin_read(d, e);
+		rc = stream_begin_read(d, e);
 	if (rc == 0)
 		rc = read_shard(d, s, c, limit, out, e);
 	c->iterator[0] = '\0';

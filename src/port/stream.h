@@ -71,6 +71,12 @@ struct put_limits {
 	size_t records, bytes, record_bytes;
 };
 
+struct shard_lag {         /* how far the tip of a shard is from a position */
+	int64_t records;   /* behind the position; -1 unknown */
+	int64_t ms;        /* age of the oldest of them; 0: there are none */
+	char tip[SEQ_MAX]; /* of the last record; "" unknown or none */
+};
+
 struct stream_info {
 	char name[129], arn[256], status[32];
 	int64_t created_s;
@@ -94,6 +100,8 @@ struct stream_ops {
 	int (*describe)(struct stream *s, struct stream_info *out, struct err *e);
 	int (*create)(struct stream *s, unsigned shards, struct err *e);
 	int (*reshard)(struct stream *s, const struct reshard *what, struct err *e);
+	int (*lag)(struct stream *s, const struct shard *h, const struct position *p, struct shard_lag *out,
+		struct err *e); /* NULL: found out by reading one record */
 	int64_t (*now_ms)(struct stream *s);
 	void (*close)(struct stream *s);
 };
@@ -109,6 +117,11 @@ int stream_shards(struct stream *s, struct shards *out, struct err *e);
 /* Up to limit (0: the most) records from c->next. An expired iterator is renewed inside. 0 with n == 0 is
  * normal. A shard that is gone (retention) reads as ended. ERR_UNAVAILABLE leaves c as it was. */
 int stream_read(struct stream *s, struct cursor *c, size_t limit, struct records *out, struct err *e);
+/* From a position of a shard to its tip; reads at most a record or two of it. Knows the number of records where ops->lag is
+ * set, else only whether it is 0. A shard that is gone has nothing. */
+int stream_lag(struct stream *s, const struct shard *h, const struct position *p, struct shard_lag *out,
+	struct err *e);
+bool stream_counts(const struct stream *s); /* whether stream_lag knows the number of records */
 /* One call. 0: look at each v[i].err (partial failure). -1: nothing is known to be stored. */
 int stream_put(struct stream *s, struct put *v, size_t n, struct err *e);
 /* ERR_FAILED with code ResourceNotFoundException when it does not exist. */

@@ -86,6 +86,7 @@ examples() {
 @test "examples of recagent-completion(1)" { examples recagent-completion.1; }
 @test "examples of recagent-consume(1)" { examples recagent-consume.1; }
 @test "examples of recagent-invoke(1)" { examples recagent-invoke.1; }
+@test "examples of recagent-positions(1)" { examples recagent-positions.1; }
 @test "examples of recagent-profile(1)" { examples recagent-profile.1; }
 @test "examples of recagent-prompt(1)" { examples recagent-prompt.1; }
 @test "examples of recagent-publish(1)" { examples recagent-publish.1; }
