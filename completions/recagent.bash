@@ -8,7 +8,7 @@ _recagent() {
 		cmd=${self#recagent-}
 		first=1
 	elif [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W 'ack cache-get completion consume invoke profile prompt publish replay setup help version' -- "$cur"))
+		COMPREPLY=($(compgen -W 'ack cache-get completion consume invoke positions profile prompt publish replay setup help version' -- "$cur"))
 		return
 	fi
 	case $cmd:$prev in
@@ -76,6 +76,19 @@ _recagent() {
 	invoke:--give-up) COMPREPLY=() ;;
 	invoke:--grace) COMPREPLY=() ;;
 	invoke:--ledger) COMPREPLY=($(compgen -f -- "$cur")) ;;
+	positions:--group | positions:-g) COMPREPLY=() ;;
+	positions:--format | positions:-f) COMPREPLY=($(compgen -W 'auto json table' -- "$cur")) ;;
+	positions:--max-lag | positions:-m) COMPREPLY=() ;;
+	positions:--stuck) COMPREPLY=() ;;
+	positions:--wait | positions:-w) COMPREPLY=() ;;
+	positions:--failover) COMPREPLY=() ;;
+	positions:--local | positions:-L) COMPREPLY=($(compgen -d -- "$cur")) ;;
+	positions:--region) COMPREPLY=() ;;
+	positions:--profile) COMPREPLY=() ;;
+	positions:--endpoint-url) COMPREPLY=() ;;
+	positions:--connect-timeout) COMPREPLY=() ;;
+	positions:--read-timeout) COMPREPLY=() ;;
+	positions:--max-attempts) COMPREPLY=() ;;
 	profile:--profiles | profile:-p) COMPREPLY=() ;;
 	profile:--cache | profile:-c) COMPREPLY=() ;;
 	profile:--key | profile:-k) COMPREPLY=() ;;
@@ -174,8 +187,9 @@ _recagent() {
 	*)
 		case $cmd:$((COMP_CWORD - first)) in
 		completion:0) COMPREPLY=($(compgen -W 'bash zsh fish' -- "$cur")) ;;
+		positions:0) COMPREPLY=($(compgen -W 'show' -- "$cur")) ;;
 		profile:0) COMPREPLY=($(compgen -W 'get set forget' -- "$cur")) ;;
-		help:0) COMPREPLY=($(compgen -W 'ack cache-get completion consume invoke profile prompt publish replay setup' -- "$cur")) ;;
+		help:0) COMPREPLY=($(compgen -W 'ack cache-get completion consume invoke positions profile prompt publish replay setup' -- "$cur")) ;;
 		*) COMPREPLY=($(compgen -f -- "$cur")) ;;
 		esac
 		[[ $cur == -* ]] || return
@@ -185,6 +199,7 @@ _recagent() {
 		completion) COMPREPLY=($(compgen -W ' --verbose --help' -- "$cur")) ;;
 		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --poll --threads --idle-mark --failover --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		invoke) COMPREPLY=($(compgen -W ' --cache --profiles --jobs --ttl --count --timeout --session --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
+		positions) COMPREPLY=($(compgen -W ' --group --format --max-lag --stuck --wait --failover --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		profile) COMPREPLY=($(compgen -W ' --profiles --cache --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		prompt) COMPREPLY=($(compgen -W ' --profiles --history --recent --min-events --template --count --jobs --render --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		publish) COMPREPLY=($(compgen -W ' --user --item --type --meta --event-id --timestamp --partition-key --explicit-hash-key --batch-records --batch-bytes --record-bytes --linger --lanes --order --quiet --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
@@ -194,4 +209,4 @@ _recagent() {
 		;;
 	esac
 }
-complete -o filenames -F _recagent recagent recagent-ack recagent-cache-get recagent-completion recagent-consume recagent-invoke recagent-profile recagent-prompt recagent-publish recagent-replay recagent-setup
+complete -o filenames -F _recagent recagent recagent-ack recagent-cache-get recagent-completion recagent-consume recagent-invoke recagent-positions recagent-profile recagent-prompt recagent-publish recagent-replay recagent-setup

@@ -1,4 +1,4 @@
-#compdef recagent recagent-ack recagent-cache-get recagent-completion recagent-consume recagent-invoke recagent-profile recagent-prompt recagent-publish recagent-replay recagent-setup
+#compdef recagent recagent-ack recagent-cache-get recagent-completion recagent-consume recagent-invoke recagent-positions recagent-profile recagent-prompt recagent-publish recagent-replay recagent-setup
 # zsh completion for recagent, made by `recagent completion zsh`
 _recagent() {
 	local cmd=${service#recagent-}
@@ -10,6 +10,7 @@ _recagent() {
 				'completion:print completions for a shell'
 				'consume:follow a stream\: its records as event lines'
 				'invoke:ask the agent, check its answers and cache them'
+				'positions:show and move the positions of a group'
 				'profile:show a profile, set its preferences, forget a user'
 				'prompt:apply events to profiles, once each, and render prompts'
 				'publish:put event lines on a stream, a receipt for each'
@@ -127,6 +128,26 @@ _recagent() {
 			'--progress[show counts while running, on a terminal]' \
 			\*{-v,--verbose}'[say what is done; -vv traces requests]' \
 			{-h,--help}'[show this help]' \
+			'*:argument:_files'
+		;;
+	positions)
+		_arguments -s \
+			{-g,--group}'[the group; must be given]:G:' \
+			{-f,--format}'[auto\: a table at a terminal, else NDJSON]:FORM:(auto json table)' \
+			{-m,--max-lag}'[show\: exit with 10 when further behind]:TIME|N:' \
+			'--stuck[show\: a last commit so old, with records that wait, is stuck]:TIME:' \
+			{-w,--wait}'[show\: watch doubtful leases for so long]:TIME:' \
+			'--failover[a worker silent for so long has lost its shards]:TIME:' \
+			{-L,--local}'[work on the embedded store in DIR, not on AWS]:DIR:_files -/' \
+			'--region[AWS region]:REGION:' \
+			'--profile[profile of the shared AWS files]:NAME:' \
+			'--endpoint-url[send every AWS request there]:URL:' \
+			'--connect-timeout[longest wait for a connection]:TIME:' \
+			'--read-timeout[longest wait for the next byte of an answer]:TIME:' \
+			'--max-attempts[attempts of one AWS call]:N:' \
+			\*{-v,--verbose}'[say what is done; -vv traces requests]' \
+			{-h,--help}'[show this help]' \
+			'1:argument:(show)' \
 			'*:argument:_files'
 		;;
 	profile)
@@ -261,7 +282,7 @@ _recagent() {
 			'*:argument:_files'
 		;;
 	help)
-		compadd ack cache-get completion consume invoke profile prompt publish replay setup
+		compadd ack cache-get completion consume invoke positions profile prompt publish replay setup
 		;;
 	esac
 }
