@@ -76,6 +76,10 @@ sanitize:
 conformance: all
 	$(Q)BUILD=$(BUILD) tests/conformance/run
 
+# Workers of the Kinesis Client Library and recagent's on one lease table (needs a JDK and Maven); SEEDS="1 2 3": mixed fleets.
+kcl: all
+	$(Q)BUILD=$(BUILD) tests/kcl/run $(SEEDS)
+
 # Each fuzz target for TIME seconds; what it finds stays in $(BUILD)/fuzz.
 TIME ?= 60
 fuzz:
@@ -136,5 +140,5 @@ clean:
 	rm -rf build build-*
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
-.PHONY: all unit tools check sanitize conformance fuzz torture bench fresh lint format completions demo install uninstall clean
+.PHONY: all unit tools check sanitize conformance kcl fuzz torture bench fresh lint format completions demo install uninstall clean
 .DELETE_ON_ERROR:
