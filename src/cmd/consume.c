@@ -14,7 +14,7 @@
 
 struct consume_opts {
 	struct when since, until;
-	bool end, no_marks;
+	bool end, no_marks, raw;
 	uint64_t count, threads;
 	const char *group;
 	int64_t poll_ms, idle_mark_ms, failover_ms;
@@ -39,6 +39,8 @@ static const struct opt table[] = {
 		"with a group: silence after which a mark is written", 10, 3600e3 },
 	{ 0, "failover", "TIME", OPT_MS, INTO(failover_ms), NULL, "10s", NULL,
 		"with a group: a worker silent for so long has lost its shards", 200, 3600e3 },
+	{ 0, "raw", NULL, OPT_FLAG, INTO(raw), NULL, NULL, NULL,
+		"records as they are: aggregates whole, as data_b64", 0, 0 },
 	{ 0, "no-marks", NULL, OPT_FLAG, INTO(no_marks), NULL, NULL, NULL, "event lines only", 0, 0 },
 	{ 0 },
 };
@@ -133,6 +135,7 @@ static int follow(struct run *r, struct stream *s, struct table *group, const ch
 		.owner = owner,
 		.since = o.since,
 		.until = o.until,
+		.raw = o.raw,
 		.end_at_tip = o.end,
 		.poll_ms = o.poll_ms,
 		.threads = (unsigned)o.threads,
@@ -171,6 +174,8 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 		rc = err_set(&e, ERR_USAGE, "", "one SOURCE only: what is %s?", argv[1]);
 	else if (o.group && o.no_marks)
 		rc = err_set(&e, ERR_USAGE, "", "--no-marks: a group's positions move by marks, too");
+	else if (o.group && o.raw)
+		rc = err_set(&e, ERR_USAGE, "", "--raw: a group's positions are inside of aggregates, too");
 	if (rc == 0)
 		rc = open_stream(c->ports, default_stream(argc, argv), &s, &e);
 	if (rc == 0 && o.group) {

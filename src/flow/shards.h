@@ -2,7 +2,8 @@
  *
  * A few threads poll all shards; children start when their parents' last lines have been handed on; iterators, throttles and
  * outages are dealt with here. Records of one shard come in order; callbacks never run two at once, and block the
- * reading (backpressure) while their output blocks. With a group, leases are taken when they are nobody's, run out, or
+ * reading (backpressure) while their output blocks. A record is (sequence, subsequence): those of an aggregate are handed on
+ * one by one, and a run goes on inside of an aggregate that it had read in part. With a group, leases are taken when they are nobody's, run out, or
  * their owner is a dead process of this machine; they are renewed on a thread of their own, also while a callback blocks. */
 #ifndef RECAGENT_FLOW_SHARDS_H
 #define RECAGENT_FLOW_SHARDS_H
@@ -17,6 +18,7 @@ struct follow_conf {
 	const char *owner;   /* worker id (owner.h), with a group */
 	struct when since,
 		until; /* since WHEN_UNSET: the group's position, else trim-horizon; until WHEN_LATEST: end_at_tip */
+	bool raw;        /* hand on aggregates (rec/aggregate.h) as they are, not the records in them */
 	bool end_at_tip; /* -e: stop when every shard has reached the tip seen at start */
 	int64_t poll_ms; /* between reads of a shard at its tip; 0: 250 ms, or 50 ms where reads cost nothing */
 	unsigned threads;     /* readers */

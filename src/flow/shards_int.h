@@ -29,7 +29,8 @@ struct fshard {
 	enum fshard_state state;
 	bool listed, closed; /* in the last list; with an end there */
 	struct cursor cur;
-	struct position start;  /* where this run began */
+	char first_hash[HASH_KEY_MAX], last_hash[HASH_KEY_MAX]; /* the reader's copy of its range */
+	struct position start;                                  /* where this run began */
 	char last_seq[SEQ_MAX]; /* handed on, or committed before this run; "" none */
 	uint64_t last_sub;
 	bool handed; /* something in this run */

@@ -38,6 +38,7 @@ void follow_begin(struct fshard *s, const struct position *p)
 	if (p->kind == POS_AFTER_SEQ) {
 		memcpy(s->last_seq, p->seq, sizeof s->last_seq);
 		s->last_sub = p->sub;
+		s->cur.next.kind = POS_AT_SEQ; /* an aggregate that was read in part */
 	}
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/log.h"
+#include "flow/unpack.h"
 
 #include <string.h>
 #include <time.h>
@@ -95,44 +96,79 @@ static bool handed_before(const char *last, uint64_t last_sub, const struct reco
 	return c < 0 || (c == 0 && r->subsequence <= last_sub);
 }
 
+/* What has become of an answer's records. */
+struct handing {
+	struct follow *f;
+	struct fshard *s;
+	const char *last;
+	uint64_t last_sub;
+	bool any;  /* something was handed on */
+	bool past; /* one lay behind the end asked for */
+};
+
+/* Hands on one record if it is new. False: nothing more of this answer. */
+static bool hand_on_record(const struct record *rec, void *arg)
+{
+	struct handing *h = arg;
+	struct err e = { 0 };
+	if (follow_ending(h->f) || atomic_load(&h->s->lost))
+		return false;
+	if (handed_before(h->last, h->last_sub, rec))
+		return true;
+	h->past = past_the_end(h->f, rec);
+	if (h->past)
+		return false;
+	int rc = h->f->c.on_record(h->s->s.id, rec, h->f->c.arg, &e);
+	if (rc < 0) {
+		follow_fail(h->f, &e);
+		return false;
+	}
+	h->last = rec->sequence_number;
+	h->last_sub = rec->subsequence;
+	h->any = true;
+	if (rc > 0)
+		atomic_store(&h->f->stop, true);
+	return true;
+}
+
+static bool hand_on_unpacked(struct handing *h, const struct record *rec)
+{
+	const struct fshard *s = h->s;
+	if (h->f->c.raw)
+		return hand_on_record(rec, h);
+	switch (unpack_record(rec, s->first_hash, s->last_hash, hand_on_record, h)) {
+	case UNPACK_STOPPED: return false;
+	case UNPACK_ELSEWHERE:
+		log_note("%s: aggregate %s is for another shard, left out: its producer sends it again",
+			s->s.id, rec->sequence_number);
+		return true;
+	case UNPACK_DAMAGED:
+		log_say("%s: aggregate %s is damaged: its records from one without a key on are lost",
+			s->s.id, rec->sequence_number);
+		return true;
+	default: return true;
+	}
+}
+
 /* out_mu held. Hands on what is new; true when a record lay behind the end asked for. */
 static bool hand_on(struct follow *f, struct fshard *s, const struct records *r)
 {
-	const char *last = s->last_seq;
-	uint64_t last_sub = s->last_sub;
-	bool past = false, any = false;
+	struct handing h = { .f = f, .s = s, .last = s->last_seq, .last_sub = s->last_sub };
 	struct err e = { 0 };
-	for (size_t i = 0; i < r->n && !past; i++) {
-		const struct record *rec = &r->v[i];
-		if (follow_ending(f) || atomic_load(&s->lost))
+	for (size_t i = 0; i < r->n; i++)
+		if (!hand_on_unpacked(&h, &r->v[i]))
 			break;
-		if (handed_before(last, last_sub, rec))
-			continue;
-		past = past_the_end(f, rec);
-		if (past)
-			break;
-		int rc = f->c.on_record(s->s.id, rec, f->c.arg, &e);
-		if (rc < 0) {
-			follow_fail(f, &e);
-			break;
-		}
-		last = rec->sequence_number;
-		last_sub = rec->subsequence;
-		any = true;
-		if (rc > 0)
-			atomic_store(&f->stop, true);
-	}
-	if (any && !atomic_load(&f->failed) && f->c.on_flush && f->c.on_flush(f->c.arg, &e))
+	if (h.any && !atomic_load(&f->failed) && f->c.on_flush && f->c.on_flush(f->c.arg, &e))
 		follow_fail(f, &e);
 	pthread_mutex_lock(&f->mu);
-	if (any) {
-		memmove(s->last_seq, last, strlen(last) + 1);
-		s->last_sub = last_sub;
+	if (h.any) {
+		memmove(s->last_seq, h.last, strlen(h.last) + 1);
+		s->last_sub = h.last_sub;
 		s->handed = true;
 		f->last_ms = clock_mono_ms();
 	}
 	pthread_mutex_unlock(&f->mu);
-	return past;
+	return h.past;
 }
 
 static void rewind_cursor(struct fshard *s)
@@ -140,7 +176,7 @@ static void rewind_cursor(struct fshard *s)
 	s->cur.iterator[0] = 0;
 	s->cur.next = s->start;
 	if (s->last_seq[0]) {
-		s->cur.next = (struct position){ .kind = POS_AFTER_SEQ, .sub = s->last_sub };
+		s->cur.next = (struct position){ .kind = POS_AT_SEQ, .sub = s->last_sub };
 		memcpy(s->cur.next.seq, s->last_seq, sizeof s->last_seq);
 	}
 }
@@ -220,6 +256,8 @@ static void read_one(struct follow *f, struct fshard *s, struct records *r)
 		pthread_mutex_lock(&f->out_mu);
 		pthread_mutex_lock(&f->mu);
 		valid = group_valid(f, s); /* the wait for our turn may have been long */
+		memcpy(s->first_hash, s->s.start_hash, sizeof s->first_hash);
+		memcpy(s->last_hash, s->s.end_hash, sizeof s->last_hash);
 		pthread_mutex_unlock(&f->mu);
 		if (valid)
 			past = hand_on(f, s, r);

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "local/counted_event.h"
 #include "local/map.h"
+#include "rec/aggregate.h"
 #include "rec/rank.h"
 
 /* Popularity fades by half in two weeks. Instead of shrinking all old scores, new ones grow: the scores of items keep their
@@ -354,6 +355,38 @@ static int write_users(struct step *s)
 	return rc;
 }
 
+static int count_data(struct step *s, const char *key_name, const char *key, size_t key_len, const char *data,
+	size_t n, int64_t arrival_us)
+{
+	struct counted_event ev;
+
+	if (!counted_event(&s->arena, data, n, key_name, &ev))
+		return 0;
+	if (!ev.key)
+		ev.key = arena_dup(&s->arena, key, key_len);
+	return count_event(s, &ev, ev.key, arrival_us);
+}
+
+/* A record, or each of those in it. Columns: seq, arrival_us, key, data. */
+static int count_record(struct step *s, const char *key_name, sqlite3_stmt *st)
+{
+	const char *data = sqlite3_column_blob(st, 3), *key = (const char *)sqlite3_column_text(st, 2);
+	size_t n = (size_t)sqlite3_column_bytes(st, 3), key_len = (size_t)sqlite3_column_bytes(st, 2);
+	int64_t arrival_us = sqlite3_column_int64(st, 1);
+	struct aggregate a;
+	struct user_record u;
+	int rc = 0;
+
+	if (!data)
+		return 0;
+	if (!aggregate_open(&a, data, n))
+		return count_data(s, key_name, key ? key : "", key_len, data, n, arrival_us);
+	while (rc == 0 && aggregate_next(&a, &u))
+		rc = count_data(s, key_name, u.key, u.key_len, u.data, u.len, arrival_us);
+	aggregate_close(&a);
+	return rc;
+}
+
 /* Read the next records; *position becomes the last one's, or the store's tip when that is reached. */
 static int read_records(struct step *s, const char *key_name, int64_t *position, bool *more)
 {
@@ -368,17 +401,9 @@ static int read_records(struct step *s, const char *key_name, int64_t *position,
 		return -1;
 	sqlite3_bind_int64(st, 1, COUNTS_STEP);
 	while ((rc = db_step(s->d, st, s->e)) == 1) {
-		struct counted_event ev;
-		const char *data = sqlite3_column_blob(st, 3);
 		n++;
 		*position = sqlite3_column_int64(st, 0);
-		if (!data ||
-			!counted_event(&s->arena, data, (size_t)sqlite3_column_bytes(st, 3), key_name, &ev))
-			continue;
-		const char *key = (const char *)sqlite3_column_text(st, 2);
-		if (!ev.key)
-			ev.key = arena_dup(&s->arena, key ? key : "", (size_t)sqlite3_column_bytes(st, 2));
-		if (count_event(s, &ev, ev.key, sqlite3_column_int64(st, 1))) {
+		if (count_record(s, key_name, st)) {
 			rc = -1;
 			break;
 		}

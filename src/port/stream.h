@@ -45,7 +45,7 @@ struct record {
 	const char *sequence_number, *partition_key;
 	uint64_t subsequence;
 	int64_t arrival_us; /* real time; 0 unknown */
-	const char *data;   /* raw bytes, NUL behind */
+	const char *data;   /* raw bytes */
 	size_t len;
 };
 struct records { /* one answer; memory in the arena, reset by the next read */
