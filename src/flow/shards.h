@@ -3,8 +3,9 @@
  * A few threads poll all shards; children start when their parents' last lines have been handed on; iterators, throttles and
  * outages are dealt with here. Records of one shard come in order; callbacks never run two at once, and block the
  * reading (backpressure) while their output blocks. A record is (sequence, subsequence): those of an aggregate are handed on
- * one by one, and a run goes on inside of an aggregate that it had read in part. With a group, leases are taken when they are nobody's, run out, or
- * their owner is a dead process of this machine; they are renewed on a thread of their own, also while a callback blocks. */
+ * one by one, and a run goes on inside of an aggregate that it had read in part. With a group, leases are taken when they are
+ * nobody's, run out, or their owner is a dead process of this machine; they are renewed on a thread of their own, also while
+ * a callback blocks. */
 #ifndef RECAGENT_FLOW_SHARDS_H
 #define RECAGENT_FLOW_SHARDS_H
 
