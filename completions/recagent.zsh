@@ -88,7 +88,7 @@ _recagent() {
 			{-j,--threads}'[shards read at once]:N:' \
 			'--idle-mark[with a group\: silence after which a mark is written]:TIME:' \
 			'--failover[with a group\: a worker silent for so long has lost its shards]:TIME:' \
-			'--raw[records as they are\: aggregates whole, as data_b64]' \
+			{-r,--raw}'[records as they are\: aggregates whole, as data_b64]' \
 			'--no-marks[event lines only]' \
 			{-L,--local}'[work on the embedded store in DIR, not on AWS]:DIR:_files -/' \
 			'--region[AWS region]:REGION:' \

@@ -39,7 +39,7 @@ static const struct opt table[] = {
 		"with a group: silence after which a mark is written", 10, 3600e3 },
 	{ 0, "failover", "TIME", OPT_MS, INTO(failover_ms), NULL, "10s", NULL,
 		"with a group: a worker silent for so long has lost its shards", 200, 3600e3 },
-	{ 0, "raw", NULL, OPT_FLAG, INTO(raw), NULL, NULL, NULL,
+	{ 'r', "raw", NULL, OPT_FLAG, INTO(raw), NULL, NULL, NULL,
 		"records as they are: aggregates whole, as data_b64", 0, 0 },
 	{ 0, "no-marks", NULL, OPT_FLAG, INTO(no_marks), NULL, NULL, NULL, "event lines only", 0, 0 },
 	{ 0 },
