@@ -134,6 +134,9 @@ _recagent() {
 	publish:--linger) COMPREPLY=() ;;
 	publish:--lanes | publish:-j) COMPREPLY=() ;;
 	publish:--order) COMPREPLY=($(compgen -W 'batch key' -- "$cur")) ;;
+	publish:--spool) COMPREPLY=($(compgen -d -- "$cur")) ;;
+	publish:--spool-after) COMPREPLY=() ;;
+	publish:--spool-max) COMPREPLY=() ;;
 	publish:--key | publish:-k) COMPREPLY=() ;;
 	publish:--local | publish:-L) COMPREPLY=($(compgen -d -- "$cur")) ;;
 	publish:--region) COMPREPLY=() ;;
@@ -202,7 +205,7 @@ _recagent() {
 		positions) COMPREPLY=($(compgen -W ' --group --format --max-lag --stuck --wait --failover --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		profile) COMPREPLY=($(compgen -W ' --profiles --cache --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		prompt) COMPREPLY=($(compgen -W ' --profiles --history --recent --min-events --template --count --jobs --render --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
-		publish) COMPREPLY=($(compgen -W ' --user --item --type --meta --event-id --timestamp --partition-key --explicit-hash-key --batch-records --batch-bytes --record-bytes --linger --lanes --order --quiet --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
+		publish) COMPREPLY=($(compgen -W ' --user --item --type --meta --event-id --timestamp --partition-key --explicit-hash-key --batch-records --batch-bytes --record-bytes --linger --lanes --order --spool --spool-after --spool-max --quiet --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		replay) COMPREPLY=($(compgen -W ' --since --until --speed --key-is --type --after --max-record --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --dead-letter --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		setup) COMPREPLY=($(compgen -W ' --stream --shards --profiles --cache --group --reshard --split --at --merge --dry-run --wait --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --verbose --help' -- "$cur")) ;;
 		esac

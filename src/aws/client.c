@@ -62,6 +62,7 @@ int aws_client_open(struct aws_client **out, struct aws_shared *s, enum aws_serv
 	if (!c->region[0])
 		memcpy(c->region, c->endpoint.signing_region, sizeof c->region);
 	snprintf(c->host, sizeof c->host, "%.*s", (int)u.host_len, c->endpoint.url + u.host_off);
+	c->port = u.port;
 	c->custom = c->endpoint.custom;
 	c->shared = s;
 	c->service = service;
@@ -88,6 +89,11 @@ const char *aws_client_region(const struct aws_client *c)
 const char *aws_client_host(const struct aws_client *c)
 {
 	return c->host;
+}
+
+int aws_client_port(const struct aws_client *c)
+{
+	return c->port;
 }
 
 bool aws_client_custom(const struct aws_client *c)

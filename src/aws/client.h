@@ -28,6 +28,7 @@ int aws_client_open(struct aws_client **out, struct aws_shared *s, enum aws_serv
 void aws_client_close(struct aws_client *c);
 const char *aws_client_region(const struct aws_client *c);
 const char *aws_client_host(const struct aws_client *c);
+int aws_client_port(const struct aws_client *c);    /* 0: the scheme's own */
 bool aws_client_custom(const struct aws_client *c); /* the endpoint is not AWS's own */
 /* A setting of the environment or the profile (NULL: neither has it). */
 const char *aws_shared_setting(const struct aws_shared *s, const char *env_name, const char *key);

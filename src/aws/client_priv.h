@@ -28,6 +28,7 @@ struct aws_client {
 	struct retry_policy policy;
 	char region[64]; /* for messages */
 	char host[256];
+	int port; /* 0: the scheme's own */
 	bool custom;
 	_Atomic int64_t skew_ms;
 	pthread_mutex_t mu;           /* guards what follows */

@@ -226,6 +226,21 @@ static bool is_aws(const struct aws_client *c)
 	return !aws_client_custom(c) || strstr(host, ".amazonaws.") || strstr(host, ".api.aws");
 }
 
+/* AWS's own host names say the region; another endpoint may serve many. */
+static void name_place(struct kinesis *k)
+{
+	const struct aws_client *c = k->client;
+	char port[16] = "";
+
+	copy_text(k->base.host, sizeof k->base.host, aws_client_host(c));
+	if (!aws_client_custom(c))
+		return;
+	if (aws_client_port(c))
+		snprintf(port, sizeof port, ":%d", aws_client_port(c));
+	snprintf(k->base.host, sizeof k->base.host, "%.180s%s (%s)", aws_client_host(c), port,
+		aws_client_region(c));
+}
+
 int kinesis_open(struct aws_shared *s, const char *name, struct stream **out, struct err *e)
 {
 	static const struct stream_ops ops = { .shards = kinesis_shards,
@@ -246,7 +261,7 @@ int kinesis_open(struct aws_shared *s, const char *name, struct stream **out, st
 	k->base.ops = &ops;
 	k->base.min_poll_ms = is_aws(k->client) ? MIN_POLL_MS : 0;
 	copy_text(k->base.name, sizeof k->base.name, name);
-	copy_text(k->base.host, sizeof k->base.host, aws_client_host(k->client));
+	name_place(k);
 	*out = &k->base;
 	return 0;
 }

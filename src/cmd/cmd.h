@@ -32,9 +32,11 @@ struct common { /* the options that every command of a kind has */
 	uint64_t max_line, max_attempts;
 };
 
-/* What moved: in = out + refused + failed. Counted with ledger_*; thread-safe. */
+/* What moved: in = out + spooled + refused + failed. Counted with ledger_*; thread-safe. */
 struct ledger {
-	_Atomic uint64_t in, out, refused, failed, marks;
+	_Atomic uint64_t in, out, refused, failed, marks, spooled;
+	bool has_spool;
+	uint64_t drained, left; /* with has_spool, at the end: lines sent from the spool, and still there */
 };
 
 struct ctx {
@@ -71,7 +73,7 @@ const struct cmd *cmd_find(const char *name);
 /* The common options that a command of these flags has, as a table. */
 const struct opt *common_table(unsigned flags);
 
-enum count { COUNT_IN, COUNT_OUT, COUNT_REFUSED, COUNT_FAILED, COUNT_MARKS };
+enum count { COUNT_IN, COUNT_OUT, COUNT_REFUSED, COUNT_FAILED, COUNT_MARKS, COUNT_SPOOLED };
 void ledger_count(struct ctx *c, enum count what);
 
 /* The next line of standard input: 1 a line, 0 the end (or --grace after a signal), -1 with e. Output is

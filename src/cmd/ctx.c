@@ -51,11 +51,15 @@ static enum exit_code no_command(const char *word)
 static void print_balance(const struct ctx *c, bool balances)
 {
 	const struct ledger *l = &c->ledger;
+	char spooled[48] = "";
 	if (!c->progress && log_verbosity() < 1)
 		return;
-	log_say("%llu in = %llu out + %llu refused + %llu failed%s (%llu marks)", (unsigned long long)l->in,
-		(unsigned long long)l->out, (unsigned long long)l->refused, (unsigned long long)l->failed,
-		balances ? "" : ": does not balance", (unsigned long long)l->marks);
+	if (l->has_spool)
+		snprintf(spooled, sizeof spooled, " + %llu spooled", (unsigned long long)l->spooled);
+	log_say("%llu in = %llu out%s + %llu refused + %llu failed%s (%llu marks)", (unsigned long long)l->in,
+		(unsigned long long)l->out, spooled, (unsigned long long)l->refused,
+		(unsigned long long)l->failed, balances ? "" : ": does not balance",
+		(unsigned long long)l->marks);
 }
 
 static void show_progress(void *arg)
@@ -75,10 +79,15 @@ static int write_ledger(struct ctx *c, enum exit_code status, bool balances, str
 	buf_printf(&b,
 		"{\"command\":\"%s\",\"in\":%llu,\"out\":%llu,\"refused\":%llu,\"failed\":%llu,\"marks\":%"
 		"llu,"
-		"\"balances\":%s,\"exit_status\":%d,\"ended_at\":\"%s\"}",
+		"\"balances\":%s,\"exit_status\":%d,",
 		c->cmd->name, (unsigned long long)l->in, (unsigned long long)l->out,
 		(unsigned long long)l->refused, (unsigned long long)l->failed, (unsigned long long)l->marks,
-		balances ? "true" : "false", (int)status, when);
+		balances ? "true" : "false", (int)status);
+	if (l->has_spool)
+		buf_printf(&b, "\"spooled\":%llu,\"drained\":%llu,\"left\":%llu,",
+			(unsigned long long)l->spooled, (unsigned long long)l->drained,
+			(unsigned long long)l->left);
+	buf_printf(&b, "\"ended_at\":\"%s\"}", when);
 	struct out *o = out_open_file(c->opt.ledger, e);
 	int rc = o ? out_line(o, b.p, b.len, e) : -1;
 	if (o && out_close(o, rc ? NULL : e))
@@ -91,20 +100,20 @@ static int write_ledger(struct ctx *c, enum exit_code status, bool balances, str
 static enum exit_code settle(struct ctx *c, enum exit_code status)
 {
 	const struct ledger *l = &c->ledger;
-	bool balances = l->in == l->out + l->refused + l->failed;
+	bool balances = l->in == l->out + l->spooled + l->refused + l->failed;
 	struct err e = { 0 };
 	if (status == EXIT_DONE && (l->refused || l->failed))
 		status = EXIT_SOME;
 	if (!(c->cmd->flags & CMD_LINES_OUT))
 		return status;
-	if (!balances && (status == EXIT_DONE || status == EXIT_SOME)) {
+	if (!balances && (status == EXIT_DONE || status == EXIT_SOME || status == EXIT_SPOOLED)) {
 		err_set(&e, ERR_INTERNAL, "", "lines do not balance: please report this");
 		status = fail(&e);
 	}
 	print_balance(c, balances);
 	if (c->opt.ledger && write_ledger(c, status, balances, &e)) {
 		enum exit_code s = fail(&e);
-		status = status == EXIT_DONE || status == EXIT_SOME ? s : status;
+		status = status == EXIT_DONE || status == EXIT_SOME || status == EXIT_SPOOLED ? s : status;
 	}
 	return status;
 }

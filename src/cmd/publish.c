@@ -1,16 +1,22 @@
 /* publish.c - event lines, or one event from flags, to a stream; a receipt per line. */
+#include "base/lanes.h"
+#include "base/stop.h"
 #include "cmd/receipt.h"
 #include "cmd/report.h"
+#include "cmd/spooled.h"
 #include "flow/outgoing.h"
 #include "rec/new_event.h"
 #include <stddef.h>
 #include <stdlib.h>
 
+#define CANCEL_MS 500 /* after the grace, for calls that end in time by themselves */
+
 struct publish_opts {
 	const char *user, *item, *type, *event_id, *timestamp, *partition_key, *hash_key;
 	struct opt_list meta;
-	uint64_t batch_records, batch_bytes, record_bytes, lanes;
-	int64_t linger_ms;
+	const char *spool;
+	uint64_t batch_records, batch_bytes, record_bytes, lanes, spool_max;
+	int64_t linger_ms, spool_after_ms;
 	int order;
 	bool quiet;
 };
@@ -41,16 +47,31 @@ static const struct opt table[] = {
 	{ 'j', "lanes", "N", OPT_UINT, INTO(lanes), NULL, "4", NULL, "calls in flight at once", 1, 64 },
 	{ 0, "order", "HOW", OPT_CHOICE, INTO(order), NULL, "batch", "batch|key",
 		"key: a key's order under any partial failure", 0, 0 },
+	{ 0, "spool", "DIR", OPT_STR, INTO(spool), NULL, NULL, "DIR",
+		"keep what the stream does not take on disk, and send it later", 0, 0 },
+	{ 0, "spool-after", "TIME", OPT_MS, INTO(spool_after_ms), NULL, "5s", NULL,
+		"how long a line is held before it is spooled", 0, 86400e3 },
+	{ 0, "spool-max", "SIZE", OPT_SIZE, INTO(spool_max), NULL, "1GiB", NULL, "most bytes of the spool",
+		65536, 1e15 },
 	{ 'q', "quiet", NULL, OPT_FLAG, INTO(quiet), NULL, NULL, NULL, "no receipts, marks only", 0, 0 },
 	{ 0 },
 };
 
 struct run {
 	struct ctx *c;
+	struct spooled spooled;
+	int64_t stop_ms; /* the ticker's own: when it saw the signal, 0: not yet */
 	struct puts *puts;
 	struct outgoing outgoing; /* of the reading thread */
 	struct report report;     /* of the reporting thread */
 };
+
+/* It is as safe as in the stream, whatever becomes of the output. */
+static bool spooled(struct run *r)
+{
+	ledger_count(r->c, COUNT_SPOOLED);
+	return !report_stopped(&r->report);
+}
 
 static void done(const struct put_result *res, void *job, void *arg)
 {
@@ -60,7 +81,8 @@ static void done(const struct put_result *res, void *job, void *arg)
 	if (p->is_mark) {
 		report_mark(&r->report);
 		buf_add(out, p->origin.line, p->origin.len);
-	} else if (report_settle(&r->report, &p->origin, res->err, p->from_group, false)) {
+	} else if (res->kept ? spooled(r)
+			     : report_settle(&r->report, &p->origin, res->err, p->from_group, false)) {
 		if (!o.quiet)
 			receipt_write(out, p, res);
 		else if (p->origin.source)
@@ -139,11 +161,39 @@ static int publish_lines(struct run *r, struct err *e)
 	return got;
 }
 
-static enum exit_code publish(struct ctx *c, struct stream *s)
+/* A server that accepts and is silent must not outlast the grace. */
+static void look_at_grace(void *arg)
+{
+	struct run *r = arg;
+	int64_t now = clock_mono_ms();
+	if (!r->stop_ms && stop_requested())
+		r->stop_ms = now;
+	if (r->stop_ms && now > r->stop_ms + r->c->opt.grace_ms + CANCEL_MS)
+		ports_cancel(r->c->ports);
+}
+
+static enum exit_code publish(struct run *r, const struct puts_conf *pc)
+{
+	struct err e = { 0 };
+	outgoing_init(&r->outgoing);
+	report_init(&r->report, r->c);
+	struct ticker *t = ticker_start(CANCEL_MS, look_at_grace, r);
+	r->puts = puts_open(pc);
+	int got = o.user ? publish_flags(r, &e) : publish_lines(r, &e);
+	puts_close(r->puts);
+	enum exit_code status = report_status(&r->report, got, &e);
+	report_flush(&r->report);
+	ticker_stop(t, false);
+	report_release(&r->report);
+	outgoing_release(&r->outgoing);
+	return status;
+}
+
+static enum exit_code put_on(struct ctx *c, struct stream *s)
 {
 	struct run r = { .c = c };
 	struct err e = { 0 };
-	const struct puts_conf pc = { .stream = s,
+	struct puts_conf pc = { .stream = s,
 		.lanes = (unsigned)o.lanes,
 		.batch_records = (size_t)o.batch_records,
 		.batch_bytes = (size_t)o.batch_bytes,
@@ -158,15 +208,10 @@ static enum exit_code publish(struct ctx *c, struct stream *s)
 		.idle = idle,
 		.outage = outage,
 		.arg = &r };
-	outgoing_init(&r.outgoing);
-	report_init(&r.report, c);
-	r.puts = puts_open(&pc);
-	int got = o.user ? publish_flags(&r, &e) : publish_lines(&r, &e);
-	puts_close(r.puts);
-	enum exit_code status = report_status(&r.report, got, &e);
-	report_release(&r.report);
-	outgoing_release(&r.outgoing);
-	return status;
+	if (spooled_open(&r.spooled, c, o.spool, o.spool_max, o.spool_after_ms, &pc, &e))
+		return fail(&e);
+	enum exit_code status = publish(&r, &pc);
+	return spooled_close(&r.spooled, status);
 }
 
 static enum exit_code run(struct ctx *c, int argc, char **argv)
@@ -179,7 +224,7 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 		err_set(&e, ERR_USAGE, "", "an event from flags needs --user");
 	if (e.cls != ERR_NONE || open_stream(c->ports, default_stream(argc, argv), &s, &e))
 		return fail(&e);
-	enum exit_code status = publish(c, s);
+	enum exit_code status = put_on(c, s);
 	stream_close(s);
 	return status;
 }

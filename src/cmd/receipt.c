@@ -50,6 +50,8 @@ bool receipt_write(struct buf *out, const struct pending *p, const struct put_re
 	if (res->err) {
 		buf_str(out, ",\"error\":");
 		error_json(out, res->err);
+	} else if (res->kept) {
+		buf_str(out, ",\"spooled\":true");
 	} else {
 		/* As the service names them, which may be anything. */
 		buf_str(out, ",\"shard_id\":");

@@ -16,7 +16,7 @@ struct pending {
 size_t pending_size(const struct line *l, const struct event *ev, const char *event_id, bool keep_line);
 void pending_fill(struct pending *p, const struct line *l, const struct event *ev, const char *event_id,
 	bool keep_line); /* p: that many bytes */
-/* Append {"line":..,"event_id":..,"shard_id":..,"sequence_number":.. or "error":..,"_source":..}. */
+/* Append {"line":..,"event_id":..,"shard_id":..,"sequence_number":.. or "spooled":true or "error":..,"_source":..}. */
 bool receipt_write(struct buf *out, const struct pending *p, const struct put_result *res);
 
 #endif

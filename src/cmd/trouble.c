@@ -13,7 +13,8 @@
 void ledger_count(struct ctx *c, enum count what)
 {
 	struct ledger *l = &c->ledger;
-	_Atomic uint64_t *const counters[] = { &l->in, &l->out, &l->refused, &l->failed, &l->marks };
+	_Atomic uint64_t *const counters[] = { &l->in, &l->out, &l->refused, &l->failed, &l->marks,
+		&l->spooled };
 	atomic_fetch_add_explicit(counters[what], 1, memory_order_relaxed);
 }
 

@@ -58,7 +58,14 @@ static size_t take_finished(struct puts *q, struct rec **last, size_t *bytes)
 
 static void report_one(struct puts *q, struct rec *r)
 {
-	struct put_result res = { "", "", r->why ? &r->why->err : NULL };
+	struct put_result res = {
+		.shard_id = "", .sequence_number = "", .err = r->why ? &r->why->err : NULL, .kept = r->kept
+	};
+	if (r->why)
+		res.in = (struct put_in){ .data = r->data,
+			.len = r->len,
+			.partition_key = r->key,
+			.explicit_hash_key = r->hash_key };
 	if (r->receipt) {
 		res.shard_id = r->receipt;
 		res.sequence_number = r->receipt + strlen(r->receipt) + 1;
@@ -117,7 +124,7 @@ void puts_report(struct puts *q)
 
 /* ---- submitting ---- */
 
-static uint32_t hash_key(const char *key)
+uint32_t puts_key_hash(const char *key)
 {
 	uint32_t h = 2166136261u;
 	for (; *key; key++)
@@ -163,7 +170,7 @@ void *puts_make(struct puts *q, const struct put_in *in, size_t job_len)
 	*r = (struct rec){ .size = size, .data = p, .len = len, .room = room, .hold = in->hold_for_ever };
 	append(&p, in->data, len);
 	r->key = append(&p, in->partition_key, klen);
-	r->hash = hash_key(r->key);
+	r->hash = puts_key_hash(r->key);
 	if (hlen)
 		r->hash_key = append(&p, in->explicit_hash_key, hlen);
 	r->in_call = len + klen;
@@ -219,6 +226,14 @@ void puts_drain(struct puts *q)
 	while (q->n || q->reporting)
 		pthread_cond_wait(&q->reported, &q->lock);
 	q->draining = q->pressed = false;
+	pthread_mutex_unlock(&q->lock);
+}
+
+void puts_abandon(struct puts *q)
+{
+	pthread_mutex_lock(&q->lock);
+	atomic_store(&q->abandoned, true);
+	press(q);
 	pthread_mutex_unlock(&q->lock);
 }
 

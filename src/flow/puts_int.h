@@ -25,7 +25,10 @@ struct rec {
 	bool settled;  /* its lane's own: taken out of the lane */
 	bool finished; /* under the lock: may be reported, and is touched by no lane any more */
 	bool hold;
-	char *receipt; /* shard id, NUL, sequence number */
+	bool kept;  /* aside */
+	bool waits; /* its lane's own: a record of its key is aside, and there was no room for this one */
+	int64_t failed_ms; /* its lane's own: not taken since then, 0: not tried, or all well */
+	char *receipt;     /* shard id, NUL, sequence number */
 	struct trouble *why;
 	int64_t queued_ms;
 	_Alignas(16) char job[];
@@ -47,7 +50,12 @@ struct lane {
 	struct put *batch;
 	struct rec **taken;
 	const struct rec **keys; /* hash table of the keys taken, with order_key */
+	uint32_t *hashes;        /* of those that are kept aside */
 	bool quiet;              /* nothing came for a while */
+	bool down;               /* the last call failed whole */
+	bool no_room;            /* the last try to keep records aside failed */
+	bool waiting;            /* some of its records wait behind what is aside */
+	int64_t due_ms;          /* a record that failed is to be kept aside then, 0: none failed */
 };
 
 struct puts {
@@ -60,7 +68,9 @@ struct puts {
 	struct rec *mine, *made;  /* the submitter's own, no lock: spare ones; the one that is being made */
 	size_t keys;              /* slots of a lane's table, a power of two */
 	_Atomic int64_t hurry_ms; /* monotonic deadline after a signal, 0: none */
-	unsigned out;             /* lanes that make no progress */
+	atomic_bool abandoned;
+	unsigned out;    /* lanes that make no progress */
+	unsigned passed; /* calls that went through: others need not wait for long any more */
 	bool reporting, draining, closing, pressed;
 	struct lane lanes[64];
 };
@@ -72,5 +82,12 @@ void puts_report(struct puts *q);
 /* Append a record and start or wake the lane. The lock is held. */
 void lane_add(struct lane *l, struct rec *r);
 void lane_end(struct lane *l); /* join its thread, free what it has */
+/* Keep aside what is due, without the lock: how many records that are (or, at the grace's end with no room, that fail). They are
+ * settled, taken out of the lane, and stand first in taken. */
+size_t lane_keep(struct lane *l);
+/* Has the time after a signal passed? */
+bool lane_hurried(struct lane *l, int64_t now);
+/* Take n settled records out of the lane. */
+void lane_unlink(struct lane *l, size_t n);
 
 #endif

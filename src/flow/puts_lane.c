@@ -9,7 +9,7 @@
 #include <time.h>
 
 #define RETRY_FIRST_MS 100
-#define RETRY_MOST_MS 10000
+#define RETRY_MOST_MS 5000
 #define LOOK_UP_MS 200      /* how late a signal may be noticed while a lane waits */
 #define PARTIAL_IS_OUTAGE 3 /* calls in a row of which nothing was taken, all throttled */
 
@@ -36,7 +36,7 @@ static size_t choose(struct lane *l)
 	for (struct rec *r = l->head; r && n < c->batch_records; r = r->lane_next) {
 		if (n && bytes + r->in_call > c->batch_bytes)
 			break;
-		if (c->order_key && !take_key(l, r))
+		if (r->waits || (c->order_key && !take_key(l, r)))
 			continue;
 		l->taken[n] = r;
 		l->batch[n].data = r->data;
@@ -67,18 +67,39 @@ static int64_t hurry_ms(struct puts *q)
 	return atomic_compare_exchange_strong(&q->hurry_ms, &at, own) ? own : at;
 }
 
-/* Has the trouble lasted too long for this record? */
-static bool given_up(const struct lane *l, const struct rec *r, int64_t now)
+bool lane_hurried(struct lane *l, int64_t now)
 {
-	struct puts *q = l->q;
-	int64_t since = l->trouble_ms ? l->trouble_ms : now, hurry = hurry_ms(q);
-	if (hurry && now >= hurry)
-		return true;
-	return !r->hold && now - since >= q->c.give_up_ms;
+	int64_t hurry = hurry_ms(l->q);
+	return (hurry && now >= hurry) || atomic_load(&l->q->abandoned);
 }
 
-/* Take n settled records out of the lane. */
-static void unlink_settled(struct lane *l, size_t n)
+/* Has the trouble lasted too long for this record? Where it can be kept aside, lane_keep decides. */
+static bool given_up(struct lane *l, const struct rec *r, int64_t now)
+{
+	struct puts *q = l->q;
+	int64_t since = l->trouble_ms ? l->trouble_ms : now;
+	if (q->c.aside)
+		return false;
+	return lane_hurried(l, now) || (!r->hold && now - since >= q->c.give_up_ms);
+}
+
+static bool may_pass(const struct lane *l, const struct err *why)
+{
+	return why->cls == ERR_UNAVAILABLE || (l->q->c.patient && why->cls == ERR_LOCAL);
+}
+
+/* It must be sent again; since when that is so decides about keeping it aside. */
+static void note_failed(struct lane *l, struct rec *r, int64_t now)
+{
+	if (!l->q->c.aside)
+		return;
+	if (!r->failed_ms)
+		r->failed_ms = now;
+	if (!l->due_ms || r->failed_ms + l->q->c.aside->after_ms < l->due_ms)
+		l->due_ms = r->failed_ms + l->q->c.aside->after_ms;
+}
+
+void lane_unlink(struct lane *l, size_t n)
 {
 	struct rec **link = &l->head, *prev = NULL;
 	while (n) {
@@ -108,7 +129,8 @@ static size_t settle(struct lane *l, size_t n, int rc, const struct err *e)
 		if (why->cls == ERR_NONE) {
 			if (l->q->c.want_receipts)
 				set_receipt(r, &l->batch[i]);
-		} else if (why->cls == ERR_UNAVAILABLE && !given_up(l, r, now)) {
+		} else if (may_pass(l, why) && !given_up(l, r, now)) {
+			note_failed(l, r, now);
 			continue;
 		} else {
 			own = NULL;
@@ -117,7 +139,7 @@ static size_t settle(struct lane *l, size_t n, int rc, const struct err *e)
 		r->settled = true;
 		l->taken[done++] = r;
 	}
-	unlink_settled(l, done);
+	lane_unlink(l, done);
 	return done;
 }
 
@@ -149,9 +171,17 @@ static void back_off(struct lane *l)
 	if (most > RETRY_MOST_MS)
 		most = RETRY_MOST_MS;
 	int64_t now = clock_mono_ms(), until = now + first / 10 + (int64_t)((double)most * random_unit());
+	const struct puts_aside *a = l->q->c.aside;
+	if (l->due_ms && l->due_ms < until && !l->no_room)
+		until = l->due_ms;
+	unsigned passed = l->q->passed;
 	for (; now < until; now = clock_mono_ms()) {
-		int64_t hurry = hurry_ms(l->q);
-		if (hurry && now >= hurry)
+		if (l->down && l->q->passed != passed) { /* the outage is over: each lane tries soon */
+			passed = l->q->passed;
+			int64_t soon = now + (int64_t)((double)first * random_unit());
+			until = soon < until ? soon : until;
+		}
+		if (lane_hurried(l, now) || (a && a->shut(a->arg)))
 			return;
 		wait_until(l, until < now + LOOK_UP_MS ? until : now + LOOK_UP_MS);
 	}
@@ -178,6 +208,8 @@ static void judge(struct lane *l, size_t n, size_t again, bool call_failed, cons
 		note_outage(l, false, NULL);
 	if (again < n)
 		l->failures = 0; /* progress */
+	l->down = call_failed;
+	l->q->passed += !call_failed;
 	if (!again)
 		l->trouble_ms = 0;
 	else if (again < n || !l->trouble_ms)
@@ -201,6 +233,16 @@ static const struct rec *oldest(const struct lane *l)
 	return l->head ? l->head : l->in_head;
 }
 
+static int call(struct lane *l, size_t n, struct err *e)
+{
+	if (atomic_load(&l->q->abandoned))
+		return err_set(e, ERR_UNAVAILABLE, "stopped", "not sent any more");
+	int rc = stream_put(l->q->c.stream, l->batch, n, e);
+	if (rc && e->cls == ERR_STOPPED) /* cancelled: nothing is known to be stored */
+		err_set(e, ERR_UNAVAILABLE, "stopped", "no answer before the end");
+	return rc;
+}
+
 static void one_call(struct lane *l)
 {
 	struct puts *q = l->q;
@@ -210,15 +252,19 @@ static void one_call(struct lane *l)
 	l->quiet = false;
 	l->busy = true;
 	pthread_mutex_unlock(&q->lock);
-	size_t n = choose(l);
-	int rc = stream_put(q->c.stream, l->batch, n, &e);
-	size_t done = settle(l, n, rc, &e);
+	size_t kept = q->c.aside ? lane_keep(l) : 0;
+	size_t n = kept ? 0 : choose(l);
+	int rc = n ? call(l, n, &e) : 0;
+	size_t done = kept ? kept : settle(l, n, rc, &e);
 	pthread_mutex_lock(&q->lock);
 	l->busy = false;
 	finish(l, done);
-	judge(l, n, n - done, rc && e.cls == ERR_UNAVAILABLE, &e);
+	if (n)
+		judge(l, n, n - done, rc && may_pass(l, &e), &e);
 	puts_report(q);
-	if (done == n)
+	if (!n && !kept) /* all must stay behind what is aside, where there is no room */
+		wait_until(l, clock_mono_ms() + LOOK_UP_MS);
+	if (done == n || kept)
 		return;
 	back_off(l);
 	l->failures++;
@@ -270,6 +316,7 @@ static void start_lane(struct lane *l)
 	l->batch = mem_array(c->batch_records, sizeof *l->batch);
 	l->taken = mem_array(c->batch_records, sizeof(struct rec *));
 	l->keys = c->order_key ? mem_array(l->q->keys, sizeof(struct rec *)) : NULL;
+	l->hashes = c->aside ? mem_array(c->batch_records, sizeof *l->hashes) : NULL;
 	l->started = pthread_create(&l->thread, NULL, lane_main, l) == 0;
 }
 
@@ -306,5 +353,6 @@ void lane_end(struct lane *l)
 	free(l->batch);
 	free(l->taken);
 	free(l->keys);
+	free(l->hashes);
 	pthread_cond_destroy(&l->wake);
 }
