@@ -211,21 +211,25 @@ static bool row_over(const struct fshard *p)
 	       (p->state == FS_ENDING && (p->closed || !p->listed));
 }
 
-/* A child of a parent with a row: from its first record, unless the parent had nothing behind the time asked for. */
+/* A child of a parent with a row: from its first record, unless the parent had nothing behind the time asked for. With two
+ * parents it waits until both have rows: a parent without one counts as expired, and would not be waited for. One that is no
+ * longer listed never gets one. */
 static bool child_start(const struct follow *f, const struct fshard *s, struct position *start)
 {
 	const struct fshard *p[2] = { follow_find(f, s->s.parent), follow_find(f, s->s.adjacent) };
-	bool over = false, late = false;
+	bool over = false, late = false, lacking = false;
 	int64_t ms = 0;
 	for (int i = 0; i < 2; i++) {
-		if (!p[i] || !p[i]->has_lease)
+		if (!p[i] || !p[i]->has_lease) {
+			lacking = lacking || (p[i] && p[i]->listed);
 			continue;
+		}
 		over = over || row_over(p[i]);
 		late = late || p[i]->handed || !p[i]->lease.initial_ms;
 		ms = p[i]->lease.initial_ms;
 	}
 	*start = (struct position){ .kind = late ? POS_TRIM_HORIZON : POS_AT_TIME, .time_ms = late ? 0 : ms };
-	return over;
+	return over && !lacking;
 }
 
 /* Where a group starts: what an earlier, interrupted start resolved, else what was asked for. */
@@ -276,6 +280,7 @@ static int make_rows(struct follow *f, bool *made, struct err *e)
 		if (lease_create(f->c.group, &s->s, f->arn, f->created_s, &start, e))
 			return -1;
 		s->has_lease = *made = true;
+		s->lease.initial_ms = start.time_ms; /* child_start asks before the next scan */
 	}
 	return 0;
 }
@@ -372,11 +377,10 @@ int group_pass(struct follow *f, struct err *e)
 /* Does the row hold all that was handed on of the shard? */
 static bool caught_up(const struct fshard *s, const struct lease *row)
 {
-	if (lease_is_end(row) || !s->handed)
-		return true;
-	if (s->state == FS_ENDED)
-		return false;
-	return checkpoint_compare(row->checkpoint, row->checkpoint_sub, s->last_seq, s->last_sub) >= 0;
+	if (lease_is_end(row) || s->state == FS_ENDED)
+		return lease_is_end(row);
+	return !s->handed ||
+	       checkpoint_compare(row->checkpoint, row->checkpoint_sub, s->last_seq, s->last_sub) >= 0;
 }
 
 static bool all_caught_up(struct follow *f, const struct leases *rows)

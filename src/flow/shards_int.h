@@ -33,7 +33,7 @@ struct fshard {
 	struct position start;                                  /* where this run began */
 	char last_seq[SEQ_MAX]; /* handed on, or committed before this run; "" none */
 	uint64_t last_sub;
-	bool handed; /* something in this run */
+	bool handed; /* a record in this run */
 	int64_t due_ms;
 	unsigned fails, empties;
 	bool outage;           /* counted in follow.outages */

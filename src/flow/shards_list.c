@@ -101,7 +101,6 @@ static int hand_on_end(struct follow *f, struct fshard *s, struct err *e)
 		rc = f->c.on_shard_end(s->s.id, f->c.arg, e);
 	pthread_mutex_lock(&f->mu);
 	s->state = atomic_load(&s->lost) ? FS_LOST : FS_ENDED;
-	s->handed = true;
 	f->last_ms = clock_mono_ms();
 	pthread_mutex_unlock(&f->mu);
 	pthread_mutex_unlock(&f->out_mu);
