@@ -160,6 +160,7 @@ complete -c recagent -n '__fish_seen_subcommand_from publish' -l record-bytes -x
 complete -c recagent -n '__fish_seen_subcommand_from publish' -l linger -x -d 'longest wait for a batch to fill'
 complete -c recagent -n '__fish_seen_subcommand_from publish' -l lanes -s j -x -d 'calls in flight at once'
 complete -c recagent -n '__fish_seen_subcommand_from publish' -l order -x -a 'batch key' -d 'key: a key'\''s order under any partial failure'
+complete -c recagent -n '__fish_seen_subcommand_from publish' -l aggregate -s A -d 'many events in one record, as the Kinesis Producer Library does it'
 complete -c recagent -n '__fish_seen_subcommand_from publish' -l spool -x -a '(__fish_complete_directories)' -d 'keep what the stream does not take on disk, and send it later'
 complete -c recagent -n '__fish_seen_subcommand_from publish' -l spool-after -x -d 'how long a line is held before it is spooled'
 complete -c recagent -n '__fish_seen_subcommand_from publish' -l spool-max -x -d 'most bytes of the spool'

@@ -212,6 +212,7 @@ _recagent() {
 			'--linger[longest wait for a batch to fill]:TIME:' \
 			{-j,--lanes}'[calls in flight at once]:N:' \
 			'--order[key\: a key'\''s order under any partial failure]:HOW:(batch key)' \
+			{-A,--aggregate}'[many events in one record, as the Kinesis Producer Library does it]' \
 			'--spool[keep what the stream does not take on disk, and send it later]:DIR:_files -/' \
 			'--spool-after[how long a line is held before it is spooled]:TIME:' \
 			'--spool-max[most bytes of the spool]:SIZE:' \

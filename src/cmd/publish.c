@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define CANCEL_MS 500 /* after the grace, for calls that end in time by themselves */
+#define AGGREGATE_BYTES 51200 /* as the Kinesis Producer Library has it */
+#define CANCEL_MS 500         /* after the grace, for calls that end in time by themselves */
 
 struct publish_opts {
 	const char *user, *item, *type, *event_id, *timestamp, *partition_key, *hash_key;
@@ -18,7 +19,7 @@ struct publish_opts {
 	uint64_t batch_records, batch_bytes, record_bytes, lanes, spool_max;
 	int64_t linger_ms, spool_after_ms;
 	int order;
-	bool quiet;
+	bool quiet, aggregate;
 };
 static struct publish_opts o;
 
@@ -47,6 +48,8 @@ static const struct opt table[] = {
 	{ 'j', "lanes", "N", OPT_UINT, INTO(lanes), NULL, "4", NULL, "calls in flight at once", 1, 64 },
 	{ 0, "order", "HOW", OPT_CHOICE, INTO(order), NULL, "batch", "batch|key",
 		"key: a key's order under any partial failure", 0, 0 },
+	{ 'A', "aggregate", NULL, OPT_FLAG, INTO(aggregate), NULL, NULL, NULL,
+		"many events in one record, as the Kinesis Producer Library does it", 0, 0 },
 	{ 0, "spool", "DIR", OPT_STR, INTO(spool), NULL, NULL, "DIR",
 		"keep what the stream does not take on disk, and send it later", 0, 0 },
 	{ 0, "spool-after", "TIME", OPT_MS, INTO(spool_after_ms), NULL, "5s", NULL,
@@ -197,7 +200,8 @@ static enum exit_code put_on(struct ctx *c, struct stream *s)
 		.lanes = (unsigned)o.lanes,
 		.batch_records = (size_t)o.batch_records,
 		.batch_bytes = (size_t)o.batch_bytes,
-		.window_records = (size_t)o.lanes << 10,
+		.aggregate_bytes = o.aggregate ? AGGREGATE_BYTES : 0,
+		.window_records = (size_t)o.lanes << (o.aggregate ? 12 : 10),
 		.window_bytes = (size_t)o.lanes << 20,
 		.linger_ms = o.user ? 0 : o.linger_ms,
 		.give_up_ms = c->opt.give_up_ms,

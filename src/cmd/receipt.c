@@ -58,6 +58,10 @@ bool receipt_write(struct buf *out, const struct pending *p, const struct put_re
 		json_quote_str(out, res->shard_id);
 		buf_str(out, ",\"sequence_number\":");
 		json_quote_str(out, res->sequence_number);
+		if (res->packed) {
+			buf_str(out, ",\"subsequence_number\":");
+			buf_uint(out, res->subsequence);
+		}
 	}
 	if (p->origin.source) {
 		buf_str(out, ",\"_source\":");

@@ -1,6 +1,7 @@
 /* puts.c - many records to a stream: what was submitted, in its order, until it is reported. */
 #include "flow/puts_int.h"
 #include "base/clock.h"
+#include "flow/shardmap.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ struct puts *puts_open(const struct puts_conf *c)
 	q->c = *c;
 	for (q->keys = 16; q->keys < 2 * c->batch_records;)
 		q->keys *= 2;
+	q->map = c->aggregate_bytes ? shardmap_new(c->stream) : NULL;
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->space, NULL);
 	pthread_cond_init(&q->reported, NULL);
@@ -69,6 +71,8 @@ static void report_one(struct puts *q, struct rec *r)
 	if (r->receipt) {
 		res.shard_id = r->receipt;
 		res.sequence_number = r->receipt + strlen(r->receipt) + 1;
+		res.packed = r->packed;
+		res.subsequence = r->sub;
 	}
 	q->c.done(&res, r->job, q->c.arg);
 	if (r->receipt != r->data)
@@ -254,6 +258,7 @@ void puts_close(struct puts *q)
 	pthread_mutex_unlock(&q->lock);
 	for (unsigned i = 0; i < q->c.lanes; i++)
 		lane_end(&q->lanes[i]);
+	shardmap_free(q->map);
 	free_blocks(q->spare);
 	free_blocks(q->mine);
 	pthread_cond_destroy(&q->space);

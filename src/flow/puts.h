@@ -3,7 +3,7 @@
  * Keys are spread over lanes by hash; each lane has one call in flight, so several batches are under way and
  * a key's records leave in order. A batch closes by count, bytes, linger, or when the window is full. Only
  * failed entries are sent again, before anything newer of their lane. With order_key no call holds two
- * records of one key, so that a partial failure can't overtake. Results come back in order of submission.
+ * records of one key (but in one aggregate), so that a partial failure can't overtake. Results come back in order of submission.
  * With `aside` what the stream does not take is kept elsewhere, and what must stay behind it goes the same way.
  * One thread submits. done and idle come from the lanes' threads or from puts_submit, never two at once; outage comes from a
  * lane's thread with the lock held and must not call back. */
@@ -24,6 +24,8 @@ struct put_result {
 	const char *shard_id, *sequence_number; /* "" unless stored; borrowed for the call */
 	const struct err *err;                  /* NULL: stored, or kept aside */
 	bool kept;
+	bool packed; /* stored with others in an aggregate (rec/aggregate.h), as its number `subsequence` */
+	uint64_t subsequence;
 	struct put_in in; /* with err: what was to be put */
 };
 
@@ -44,8 +46,9 @@ struct puts_aside {
 
 struct puts_conf {
 	struct stream *stream;
-	unsigned lanes;                      /* calls in flight at most, 1..64 */
-	size_t batch_records, batch_bytes;   /* of one call */
+	unsigned lanes;                    /* calls in flight at most, 1..64 */
+	size_t batch_records, batch_bytes; /* of one call; aggregates count as records */
+	size_t aggregate_bytes; /* put records for one shard together, into aggregates of up to so many bytes; 0: no */
 	size_t window_records, window_bytes; /* unreported: backpressure */
 	int64_t linger_ms;                   /* a lone record waits so long for company */
 	int64_t give_up_ms;                  /* an outage that lasts longer fails the record */

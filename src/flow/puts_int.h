@@ -25,8 +25,10 @@ struct rec {
 	bool settled;  /* its lane's own: taken out of the lane */
 	bool finished; /* under the lock: may be reported, and is touched by no lane any more */
 	bool hold;
-	bool kept;  /* aside */
-	bool waits; /* its lane's own: a record of its key is aside, and there was no room for this one */
+	bool kept; /* aside */
+	bool packed;
+	uint64_t sub; /* in its aggregate */
+	bool waits;   /* its lane's own: a record of its key is aside, and there was no room for this one */
 	int64_t failed_ms; /* its lane's own: not taken since then, 0: not tried, or all well */
 	char *receipt;     /* shard id, NUL, sequence number */
 	struct trouble *why;
@@ -51,6 +53,7 @@ struct lane {
 	struct rec **taken;
 	const struct rec **keys; /* hash table of the keys taken, with order_key */
 	uint32_t *hashes;        /* of those that are kept aside */
+	struct pack *pack;       /* puts_pack.h; NULL: no aggregates */
 	bool quiet;              /* nothing came for a while */
 	bool down;               /* the last call failed whole */
 	bool no_room;            /* the last try to keep records aside failed */
@@ -66,6 +69,7 @@ struct puts {
 	size_t n, bytes;
 	struct rec *spare;        /* reported, for the submitter to take */
 	struct rec *mine, *made;  /* the submitter's own, no lock: spare ones; the one that is being made */
+	struct shardmap *map;     /* with aggregates */
 	size_t keys;              /* slots of a lane's table, a power of two */
 	_Atomic int64_t hurry_ms; /* monotonic deadline after a signal, 0: none */
 	atomic_bool abandoned;

@@ -1,6 +1,6 @@
 /* puts_lane.c - one lane of puts: batches over stream_put, what failed again, back-off. Its thread starts with its first
  * record. */
-#include "flow/puts_int.h"
+#include "flow/puts_pack.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/stop.h"
@@ -31,6 +31,8 @@ static size_t choose(struct lane *l)
 {
 	const struct puts_conf *c = &l->q->c;
 	size_t n = 0, bytes = 0;
+	if (l->pack)
+		return pack_choose(l);
 	if (c->order_key)
 		memset(l->keys, 0, l->q->keys * sizeof(struct rec *));
 	for (struct rec *r = l->head; r && n < c->batch_records; r = r->lane_next) {
@@ -125,10 +127,11 @@ static size_t settle(struct lane *l, size_t n, int rc, const struct err *e)
 	size_t done = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct rec *r = l->taken[i];
-		const struct err *why = rc ? e : &l->batch[i].err;
+		const struct put *p = l->pack ? pack_entry_of(l, i, &r->packed, &r->sub) : &l->batch[i];
+		const struct err *why = rc ? e : &p->err;
 		if (why->cls == ERR_NONE) {
 			if (l->q->c.want_receipts)
-				set_receipt(r, &l->batch[i]);
+				set_receipt(r, p);
 		} else if (may_pass(l, why) && !given_up(l, r, now)) {
 			note_failed(l, r, now);
 			continue;
@@ -237,7 +240,11 @@ static int call(struct lane *l, size_t n, struct err *e)
 {
 	if (atomic_load(&l->q->abandoned))
 		return err_set(e, ERR_UNAVAILABLE, "stopped", "not sent any more");
+	if (l->pack && pack_fill(l, &n, e))
+		return -1;
 	int rc = stream_put(l->q->c.stream, l->batch, n, e);
+	if (l->pack && !rc)
+		pack_check(l);
 	if (rc && e->cls == ERR_STOPPED) /* cancelled: nothing is known to be stored */
 		err_set(e, ERR_UNAVAILABLE, "stopped", "no answer before the end");
 	return rc;
@@ -314,7 +321,9 @@ static void start_lane(struct lane *l)
 {
 	const struct puts_conf *c = &l->q->c;
 	l->batch = mem_array(c->batch_records, sizeof *l->batch);
-	l->taken = mem_array(c->batch_records, sizeof(struct rec *));
+	l->pack = c->aggregate_bytes ? pack_new(c) : NULL;
+	size_t most = l->pack && c->batch_records < PACK_RECORDS ? PACK_RECORDS : c->batch_records;
+	l->taken = mem_array(most, sizeof(struct rec *));
 	l->keys = c->order_key ? mem_array(l->q->keys, sizeof(struct rec *)) : NULL;
 	l->hashes = c->aside ? mem_array(c->batch_records, sizeof *l->hashes) : NULL;
 	l->started = pthread_create(&l->thread, NULL, lane_main, l) == 0;
@@ -350,6 +359,7 @@ void lane_end(struct lane *l)
 {
 	if (l->started)
 		pthread_join(l->thread, NULL);
+	pack_free(l->pack, l->q->map);
 	free(l->batch);
 	free(l->taken);
 	free(l->keys);
