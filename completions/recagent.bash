@@ -8,7 +8,7 @@ _recagent() {
 		cmd=${self#recagent-}
 		first=1
 	elif [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W 'ack cache-get completion consume invoke positions profile prompt publish replay setup help version' -- "$cur"))
+		COMPREPLY=($(compgen -W 'ack audit cache-get completion consume invoke positions profile prompt publish replay setup help version' -- "$cur"))
 		return
 	fi
 	case $cmd:$prev in
@@ -24,6 +24,7 @@ _recagent() {
 	ack:--dead-letter) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	ack:--grace) COMPREPLY=() ;;
 	ack:--ledger) COMPREPLY=($(compgen -f -- "$cur")) ;;
+	audit:--max-events) COMPREPLY=() ;;
 	cache-get:--cache | cache-get:-c) COMPREPLY=() ;;
 	cache-get:--fallback | cache-get:-f) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	cache-get:--max-stale) COMPREPLY=() ;;
@@ -192,12 +193,13 @@ _recagent() {
 		completion:0) COMPREPLY=($(compgen -W 'bash zsh fish' -- "$cur")) ;;
 		positions:0) COMPREPLY=($(compgen -W 'show' -- "$cur")) ;;
 		profile:0) COMPREPLY=($(compgen -W 'get set forget' -- "$cur")) ;;
-		help:0) COMPREPLY=($(compgen -W 'ack cache-get completion consume invoke positions profile prompt publish replay setup' -- "$cur")) ;;
+		help:0) COMPREPLY=($(compgen -W 'ack audit cache-get completion consume invoke positions profile prompt publish replay setup' -- "$cur")) ;;
 		*) COMPREPLY=($(compgen -f -- "$cur")) ;;
 		esac
 		[[ $cur == -* ]] || return
 		case $cmd in
 		ack) COMPREPLY=($(compgen -W ' --interval --tee --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --grace --ledger --progress --verbose --help' -- "$cur")) ;;
+		audit) COMPREPLY=($(compgen -W ' --all --max-events --verbose --help' -- "$cur")) ;;
 		cache-get) COMPREPLY=($(compgen -W ' --cache --fallback --max-stale --timeout --consistent --strict --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --grace --verbose --help' -- "$cur")) ;;
 		completion) COMPREPLY=($(compgen -W ' --verbose --help' -- "$cur")) ;;
 		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --poll --threads --idle-mark --failover --raw --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
@@ -212,4 +214,4 @@ _recagent() {
 		;;
 	esac
 }
-complete -o filenames -F _recagent recagent recagent-ack recagent-cache-get recagent-completion recagent-consume recagent-invoke recagent-positions recagent-profile recagent-prompt recagent-publish recagent-replay recagent-setup
+complete -o filenames -F _recagent recagent recagent-ack recagent-audit recagent-cache-get recagent-completion recagent-consume recagent-invoke recagent-positions recagent-profile recagent-prompt recagent-publish recagent-replay recagent-setup

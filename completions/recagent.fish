@@ -1,5 +1,6 @@
 # fish completion for recagent, made by `recagent completion fish`
 complete -c recagent -f -n __fish_use_subcommand -a ack -d 'commit the position of the lines that have come through'
+complete -c recagent -f -n __fish_use_subcommand -a audit -d 'reconcile what the stages of a run wrote, event by event'
 complete -c recagent -f -n __fish_use_subcommand -a cache-get -d 'read recommendations from the cache, else a fallback'
 complete -c recagent -f -n __fish_use_subcommand -a completion -d 'print completions for a shell'
 complete -c recagent -f -n __fish_use_subcommand -a consume -d 'follow a stream: its records as event lines'
@@ -28,6 +29,10 @@ complete -c recagent -n '__fish_seen_subcommand_from ack' -l ledger -r -F -d 'ap
 complete -c recagent -n '__fish_seen_subcommand_from ack' -l progress -d 'show counts while running, on a terminal'
 complete -c recagent -n '__fish_seen_subcommand_from ack' -l verbose -s v -d 'say what is done; -vv traces requests'
 complete -c recagent -n '__fish_seen_subcommand_from ack' -l help -s h -d 'show this help'
+complete -c recagent -n '__fish_seen_subcommand_from audit' -l all -s a -d 'a line for every event, not only for trouble'
+complete -c recagent -n '__fish_seen_subcommand_from audit' -l max-events -x -d 'most events kept in memory'
+complete -c recagent -n '__fish_seen_subcommand_from audit' -l verbose -s v -d 'say what is done; -vv traces requests'
+complete -c recagent -n '__fish_seen_subcommand_from audit' -l help -s h -d 'show this help'
 complete -c recagent -n '__fish_seen_subcommand_from cache-get' -l cache -s c -x -d 'table of the cache'
 complete -c recagent -n '__fish_seen_subcommand_from cache-get' -l fallback -s f -r -F -d 'JSON array to serve when there is no entry'
 complete -c recagent -n '__fish_seen_subcommand_from cache-get' -l max-stale -x -d 'serve an entry that expired no longer ago, as stale'
@@ -227,4 +232,4 @@ complete -c recagent -n '__fish_seen_subcommand_from setup' -l help -s h -d 'sho
 complete -c recagent -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
 complete -c recagent -f -n '__fish_seen_subcommand_from positions' -a 'show'
 complete -c recagent -f -n '__fish_seen_subcommand_from profile' -a 'get set forget'
-complete -c recagent -f -n '__fish_seen_subcommand_from help' -a 'ack cache-get completion consume invoke positions profile prompt publish replay setup'
+complete -c recagent -f -n '__fish_seen_subcommand_from help' -a 'ack audit cache-get completion consume invoke positions profile prompt publish replay setup'

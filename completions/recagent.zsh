@@ -1,4 +1,4 @@
-#compdef recagent recagent-ack recagent-cache-get recagent-completion recagent-consume recagent-invoke recagent-positions recagent-profile recagent-prompt recagent-publish recagent-replay recagent-setup
+#compdef recagent recagent-ack recagent-audit recagent-cache-get recagent-completion recagent-consume recagent-invoke recagent-positions recagent-profile recagent-prompt recagent-publish recagent-replay recagent-setup
 # zsh completion for recagent, made by `recagent completion zsh`
 _recagent() {
 	local cmd=${service#recagent-}
@@ -6,6 +6,7 @@ _recagent() {
 		if (( CURRENT == 2 )); then
 			local -a cmds=(
 				'ack:commit the position of the lines that have come through'
+				'audit:reconcile what the stages of a run wrote, event by event'
 				'cache-get:read recommendations from the cache, else a fallback'
 				'completion:print completions for a shell'
 				'consume:follow a stream\: its records as event lines'
@@ -43,6 +44,14 @@ _recagent() {
 			'--grace[longest wait for a clean end after a signal]:TIME:' \
 			'--ledger[append the closing balance as JSON]:FILE:_files' \
 			'--progress[show counts while running, on a terminal]' \
+			\*{-v,--verbose}'[say what is done; -vv traces requests]' \
+			{-h,--help}'[show this help]' \
+			'*:argument:_files'
+		;;
+	audit)
+		_arguments -s \
+			{-a,--all}'[a line for every event, not only for trouble]' \
+			'--max-events[most events kept in memory]:N:' \
 			\*{-v,--verbose}'[say what is done; -vv traces requests]' \
 			{-h,--help}'[show this help]' \
 			'*:argument:_files'
@@ -287,7 +296,7 @@ _recagent() {
 			'*:argument:_files'
 		;;
 	help)
-		compadd ack cache-get completion consume invoke positions profile prompt publish replay setup
+		compadd ack audit cache-get completion consume invoke positions profile prompt publish replay setup
 		;;
 	esac
 }

@@ -9,8 +9,8 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "local/counted_event.h"
-#include "local/map.h"
 #include "rec/aggregate.h"
 #include "rec/rank.h"
 

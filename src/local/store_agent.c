@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "local/counts.h"
-#include "local/map.h"
+#include "base/map.h"
 #include "local/prompt_lines.h"
 #include "local/user_state.h"
 

@@ -82,6 +82,7 @@ examples() {
 }
 @test "examples of recagent(1)" { examples recagent.1; }
 @test "examples of recagent-ack(1)" { examples recagent-ack.1; }
+@test "examples of recagent-audit(1)" { examples recagent-audit.1; }
 @test "examples of recagent-cache-get(1)" { examples recagent-cache-get.1; }
 @test "examples of recagent-completion(1)" { examples recagent-completion.1; }
 @test "examples of recagent-consume(1)" { examples recagent-consume.1; }

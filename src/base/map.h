@@ -1,6 +1,6 @@
-/* map.h - bytes to pointers, in an arena: what one step or one question looks up more than once. Keys are borrowed. */
-#ifndef RECAGENT_LOCAL_MAP_H
-#define RECAGENT_LOCAL_MAP_H
+/* map.h - bytes to pointers, in an arena. Keys are borrowed. Belongs to one thread. */
+#ifndef RECAGENT_BASE_MAP_H
+#define RECAGENT_BASE_MAP_H
 
 #include "base/mem.h"
 

@@ -1,10 +1,10 @@
 /* map.c - a small open-addressing hash table. */
-#include "local/map.h"
+#include "base/map.h"
 
 #include <stdint.h>
 #include <string.h>
 
-/* FNV-1a. A step holds some hundred keys, so crafted collisions cost little. */
+/* FNV-1a. Crafted collisions cost time, nothing else. */
 static uint64_t hash(const void *key, size_t n)
 {
 	const unsigned char *p = key;
