@@ -97,6 +97,11 @@ $(BUILD)/torture/fail.so: tests/torture/fail.c
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=c11 $(WARN) -O1 -g -fPIC -shared $(TORTURE_FLAGS) -o $@ $< -ldl
 
+# The whole system under kills, stops, resharding and faults, for TIME seconds or N rounds of each form, the first with SEED;
+# FORM=local (the embedded store), servers or both. tests/chaos/chaos.py says what a round is.
+chaos: all
+	$(Q)BUILD=$(BUILD) FORM=$(FORM) SEED=$(SEED) N=$(N) TIME=$(TIME) tests/chaos/run
+
 bench: all
 	$(Q)BUILD=$(BUILD) tests/bench/run
 
