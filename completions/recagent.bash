@@ -83,6 +83,9 @@ _recagent() {
 	positions:--stuck) COMPREPLY=() ;;
 	positions:--wait | positions:-w) COMPREPLY=() ;;
 	positions:--failover) COMPREPLY=() ;;
+	positions:--shard | positions:-s) COMPREPLY=() ;;
+	positions:--to | positions:-t) COMPREPLY=() ;;
+	positions:--with) COMPREPLY=() ;;
 	positions:--local | positions:-L) COMPREPLY=($(compgen -d -- "$cur")) ;;
 	positions:--region) COMPREPLY=() ;;
 	positions:--profile) COMPREPLY=() ;;
@@ -191,7 +194,7 @@ _recagent() {
 	*)
 		case $cmd:$((COMP_CWORD - first)) in
 		completion:0) COMPREPLY=($(compgen -W 'bash zsh fish' -- "$cur")) ;;
-		positions:0) COMPREPLY=($(compgen -W 'show' -- "$cur")) ;;
+		positions:0) COMPREPLY=($(compgen -W 'show set reset diff' -- "$cur")) ;;
 		profile:0) COMPREPLY=($(compgen -W 'get set forget' -- "$cur")) ;;
 		help:0) COMPREPLY=($(compgen -W 'ack audit cache-get completion consume invoke positions profile prompt publish replay setup' -- "$cur")) ;;
 		*) COMPREPLY=($(compgen -f -- "$cur")) ;;
@@ -204,7 +207,7 @@ _recagent() {
 		completion) COMPREPLY=($(compgen -W ' --verbose --help' -- "$cur")) ;;
 		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --poll --threads --idle-mark --failover --raw --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		invoke) COMPREPLY=($(compgen -W ' --cache --profiles --jobs --ttl --count --timeout --session --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
-		positions) COMPREPLY=($(compgen -W ' --group --format --max-lag --stuck --wait --failover --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
+		positions) COMPREPLY=($(compgen -W ' --group --format --max-lag --stuck --wait --failover --shard --to --force --dry-run --with --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		profile) COMPREPLY=($(compgen -W ' --profiles --cache --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		prompt) COMPREPLY=($(compgen -W ' --profiles --history --recent --min-events --template --count --jobs --render --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		publish) COMPREPLY=($(compgen -W ' --user --item --type --meta --event-id --timestamp --partition-key --explicit-hash-key --batch-records --batch-bytes --record-bytes --linger --lanes --order --aggregate --spool --spool-after --spool-max --quiet --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;

@@ -148,6 +148,11 @@ _recagent() {
 			'--stuck[show\: a last commit so old, with records that wait, is stuck]:TIME:' \
 			{-w,--wait}'[show\: watch doubtful leases for so long]:TIME:' \
 			'--failover[a worker silent for so long has lost its shards]:TIME:' \
+			{-s,--shard}'[set\: the shard, by its id or number]:SHARD:' \
+			{-t,--to}'[set, reset\: where to go on from]:POSITION:' \
+			'--force[set, reset\: take the shards away from a worker that holds them]' \
+			{-n,--dry-run}'[set, reset\: say what would be done]' \
+			'--with[diff\: the other group, or what show wrote (./FILE, -)]:G|FILE:' \
 			{-L,--local}'[work on the embedded store in DIR, not on AWS]:DIR:_files -/' \
 			'--region[AWS region]:REGION:' \
 			'--profile[profile of the shared AWS files]:NAME:' \
@@ -157,7 +162,7 @@ _recagent() {
 			'--max-attempts[attempts of one AWS call]:N:' \
 			\*{-v,--verbose}'[say what is done; -vv traces requests]' \
 			{-h,--help}'[show this help]' \
-			'1:argument:(show)' \
+			'1:argument:(show set reset diff)' \
 			'*:argument:_files'
 		;;
 	profile)

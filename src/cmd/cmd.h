@@ -107,6 +107,9 @@ bool error_json(struct buf *out, const struct err *e);
 /* The stream that a command was given, else RECAGENT_STREAM, else user-interactions. */
 const char *default_stream(int argc, char **argv);
 
+/* The first n bytes of text as a shard's id: "3" is shardId-000000000003. */
+void shard_full_id(char out[SHARD_ID_MAX], const char *text, size_t n);
+
 /* Print e and give the exit status for it. */
 enum exit_code fail(const struct err *e);
 

@@ -120,12 +120,18 @@ static int print_table(struct listing *l, struct err *e)
 	return 0;
 }
 
-int listing_close(struct listing *l, struct err *e)
+int listing_close(struct listing *l, int rc, struct err *e)
 {
-	int rc = l->table ? print_table(l, e) : 0;
+	struct err late = { 0 };
+	bool bare = rc && l->n <= l->cols; /* heads alone */
+	int mine = l->table && !bare ? print_table(l, &late) : 0;
+	if (mine == 0)
+		mine = out_flush(l->c->out, &late);
 	free(l->cells);
 	buf_release(&l->line);
-	return rc ? rc : out_flush(l->c->out, e);
+	if (mine && rc == 0)
+		*e = late;
+	return rc ? rc : mine;
 }
 
 const char *span_text(int64_t ms, char out[32])

@@ -1,17 +1,8 @@
-/* positions.c - where a group stands in a stream, and how far it is behind. */
+/* positions.c - the positions of a group: shown, moved, compared. */
 #include "cmd/positions.h"
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#define SAY_MOST 10 /* shards of one trouble that are named */
-
-struct positions_opts {
-	const char *group, *max_lag;
-	int format;
-	int64_t failover_ms, stuck_ms, wait_ms;
-};
 static struct positions_opts o;
 
 #define INTO(member) offsetof(struct positions_opts, member)
@@ -27,235 +18,80 @@ static const struct opt table[] = {
 		"show: watch doubtful leases for so long", 0, 3600e3 },
 	{ 0, "failover", "TIME", OPT_MS, INTO(failover_ms), NULL, "10s", NULL,
 		"a worker silent for so long has lost its shards", 200, 3600e3 },
+	{ 's', "shard", "SHARD", OPT_STR, INTO(shard), NULL, NULL, NULL,
+		"set: the shard, by its id or number", 0, 0 },
+	{ 't', "to", "POSITION", OPT_STR, INTO(to), NULL, NULL, NULL, "set, reset: where to go on from", 0,
+		0 },
+	{ 0, "force", NULL, OPT_FLAG, INTO(force), NULL, NULL, NULL,
+		"set, reset: take the shards away from a worker that holds them", 0, 0 },
+	{ 'n', "dry-run", NULL, OPT_FLAG, INTO(dry_run), NULL, NULL, NULL,
+		"set, reset: say what would be done", 0, 0 },
+	{ 0, "with", "G|FILE", OPT_STR, INTO(with), NULL, NULL, NULL,
+		"diff: the other group, or what show wrote (./FILE, -)", 0, 0 },
 	{ 0 },
 };
 
-struct run {
-	struct ctx *c;
-	struct stream *stream;
-	struct table *group;
-	struct standings s;
-	int64_t max_records, max_ms; /* -1: not asked for */
+struct standing_conf positions_conf(const struct positions *r)
+{
+	return (struct standing_conf){ .stream = r->stream, .group = r->group, .failover_ms = o.failover_ms };
+}
+
+static const struct verb {
+	const char *name;
+	enum exit_code (*run)(struct positions *r);
+	bool shard, to, with; /* which options it needs; the others' are refused */
+} verbs[] = {
+	{ "diff", positions_diff, false, false, true },
+	{ "reset", positions_move, false, true, false },
+	{ "set", positions_move, true, true, false },
+	{ "show", positions_show, false, false, false },
 };
 
-/* ---- show ---- */
-
-static int parse_max_lag(struct run *r, struct err *e)
+static const struct verb *find_verb(const char *name)
 {
-	uint64_t n = 0;
-	r->max_records = r->max_ms = -1;
-	if (!o.max_lag)
-		return 0;
-	if (*o.max_lag && strspn(o.max_lag, "0123456789") == strlen(o.max_lag)) {
-		if (strlen(o.max_lag) > 18 || !size_parse(o.max_lag, &n))
-			return err_set(e, ERR_USAGE, "", "--max-lag %.40s: too large", o.max_lag);
-		r->max_records = (int64_t)n;
-		if (!stream_counts(r->stream))
-			return err_set(e, ERR_USAGE, "",
-				"--max-lag %s: Kinesis does not tell how many records; give a time, such as "
-				"30s",
-				o.max_lag);
-	} else if (!duration_parse(o.max_lag, &r->max_ms)) {
-		return err_set(e, ERR_USAGE, "", "--max-lag %.40s: neither a time nor a number of records",
-			o.max_lag);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static int needs(const struct verb *v, const char *option, const char *value, bool needed, struct err *e)
+{
+	if (needed && !value)
+		return err_set(e, ERR_USAGE, "", "%s: %s is missing", v->name, option);
+	if (!needed && value)
+		return err_set(e, ERR_USAGE, "", "%s takes no %s", v->name, option);
 	return 0;
 }
 
-static void parents_json(struct listing *l, const struct standing *h)
+static int check(const struct verb *v, int argc, char **argv, struct err *e)
 {
-	struct buf b = BUF_INIT(BUF_MAX_SMALL);
-	buf_char(&b, '[');
-	if (h->shard.parent[0])
-		json_quote_str(&b, h->shard.parent);
-	if (h->shard.adjacent[0]) {
-		buf_str(&b, h->shard.parent[0] ? "," : "");
-		json_quote_str(&b, h->shard.adjacent);
-	}
-	buf_char(&b, ']');
-	listing_raw(l, "parents", b.p);
-	buf_release(&b);
-}
-
-static void show_cells(struct listing *l, const struct standing *h, int64_t now_ms)
-{
-	char text[LISTING_CELL], span[32], owner[OWNER_MAX], state[32];
-	/* HOST:PID is what people look for; the rest of the name is for programs. */
-	const char *colon = strchr(h->row.owner, ':'), *second = colon ? strchr(colon + 1, ':') : NULL;
-	snprintf(owner, sizeof owner, "%.*s", (int)(second ? second - h->row.owner : OWNER_MAX - 1),
-		h->row.owner);
-	snprintf(state, sizeof state, "%s%s", standing_word(h->state), h->stuck ? ", stuck" : "");
-	listing_cell(l, h->shard.id);
-	listing_cell(l, state);
-	listing_cell(l, owner);
-	listing_cell(l, checkpoint_text(h->row.checkpoint, h->row.checkpoint_sub, h->row.initial_ms, text));
-	snprintf(text, sizeof text, "%lld", (long long)h->lag.records);
-	listing_cell(l, h->lag.records >= 0 ? text : "?");
-	listing_cell(l, h->lag.ms >= 0 ? span_text(h->lag.ms, span) : "?");
-	int64_t ago = now_ms > h->renewed_ms ? now_ms - h->renewed_ms : 0;
-	snprintf(text, sizeof text, "%s ago", span_text(ago, span));
-	listing_cell(l, h->renewed_ms ? text : "");
-}
-
-static int show_one(struct run *r, struct listing *l, const struct standing *h, struct err *e)
-{
-	if (l->table) {
-		show_cells(l, h, table_now_ms(r->group));
-		return listing_end(l, e);
-	}
-	bool in_row =
-		strcmp(h->row.checkpoint, CP_AT_TIMESTAMP) == 0 || strcmp(h->row.checkpoint, CP_LATEST) == 0;
-	listing_str(l, "group", r->group->name);
-	listing_str(l, "stream", r->stream->name);
-	listing_str(l, "shard_id", h->shard.id);
-	listing_str(l, "state", standing_word(h->state));
-	listing_str(l, "owner", h->row.owner);
-	listing_str(l, "checkpoint", h->row.checkpoint);
-	listing_int(l, "subsequence", h->has_row ? (int64_t)h->row.checkpoint_sub : -1);
-	listing_time(l, "since", in_row ? h->row.initial_ms : 0);
-	listing_str(l, "tip", h->lag.tip);
-	listing_int(l, "lag_records", h->lag.records);
-	listing_int(l, "lag_ms", h->lag.ms);
-	listing_time(l, "renewed", h->renewed_ms);
-	listing_time(l, "checkpointed", h->committed_ms);
-	parents_json(l, h);
-	listing_str(l, "stuck", h->stuck ? h->why : "");
-	return listing_end(l, e);
-}
-
-struct verdict {
-	size_t stuck, behind, unknown;
-	int64_t records, ms; /* in all; of the worst shard */
-	struct err err;      /* of the first shard that could not be looked at */
-};
-
-static struct verdict judge(const struct run *r)
-{
-	struct verdict v = { 0 };
-	for (size_t i = 0; i < r->s.n; i++) {
-		const struct standing *h = &r->s.v[i];
-		if (h->lag_err.cls != ERR_NONE && v.err.cls == ERR_NONE)
-			v.err = h->lag_err;
-		v.stuck += h->stuck;
-		v.unknown += h->lag.ms < 0;
-		v.records = v.records < 0 || h->lag.records < 0 ? -1 : v.records + h->lag.records;
-		v.ms = h->lag.ms > v.ms ? h->lag.ms : v.ms;
-		v.behind += r->max_ms >= 0 && h->lag.ms > r->max_ms;
-	}
-	return v;
-}
-
-/* Why the exit status is what it is; of many shards the first few. */
-static void say_why(const struct run *r)
-{
-	size_t said = 0, all = 0;
-	for (size_t i = 0; i < r->s.n; i++) {
-		const struct standing *h = &r->s.v[i];
-		char span[32];
-		all += h->stuck;
-		if (!h->stuck || said == SAY_MOST)
-			continue;
-		said++;
-		log_say("%s: stuck %s behind: %s", h->shard.id, span_text(h->lag.ms, span), h->why);
-	}
-	if (all > said)
-		log_say("and %zu more stuck", all - said);
-}
-
-static void summarise(const struct run *r, const struct verdict *v)
-{
-	size_t n[STANDING_GONE + 1] = { 0 };
-	struct buf b = BUF_INIT(BUF_MAX_SMALL);
-	char span[32];
-	for (size_t i = 0; i < r->s.n; i++)
-		n[r->s.v[i].state]++;
-	buf_printf(&b, "group %s on %s: %zu shard%s", r->group->name, r->stream->name, r->s.n,
-		r->s.n == 1 ? "" : "s");
-	for (size_t i = 0; i <= STANDING_GONE; i++)
-		if (n[i])
-			buf_printf(&b, ", %zu %s", n[i], standing_word((enum shard_standing)i));
-	if (v->ms == 0)
-		buf_str(&b, "; not behind");
-	else if (v->records >= 0)
-		buf_printf(&b, "; %lld records behind, by %s", (long long)v->records, span_text(v->ms, span));
-	else
-		buf_printf(&b, "; behind by %s", span_text(v->ms, span));
-	if (v->unknown)
-		buf_printf(&b, " (%zu unknown)", v->unknown);
-	log_say("%s", b.p);
-	buf_release(&b);
-}
-
-static enum exit_code verdict(const struct run *r)
-{
-	struct verdict v = judge(r);
-	char span[32];
-	if (log_verbosity() > 0 || isatty(STDERR_FILENO))
-		summarise(r, &v);
-	if (v.err.cls != ERR_NONE)
-		log_error(&v.err);
-	if (v.stuck) {
-		say_why(r);
-		return EXIT_STUCK;
-	}
-	if (v.behind) {
-		log_say("%zu shard%s more than %s behind, up to %s", v.behind, v.behind == 1 ? "" : "s",
-			o.max_lag, span_text(v.ms, span));
-		return EXIT_BEHIND;
-	}
-	if (r->max_records >= 0 && v.records > r->max_records) {
-		log_say("%lld records behind, more than %s", (long long)v.records, o.max_lag);
-		return EXIT_BEHIND;
-	}
-	return v.err.cls != ERR_NONE ? err_exit(&v.err) : EXIT_DONE;
-}
-
-static enum exit_code show(struct run *r)
-{
-	static const char *const heads[] = { "SHARD", "STATE", "OWNER", "CHECKPOINT", "BEHIND", "LAG",
-		"RENEWED", NULL };
-	struct standing_conf sc = { .stream = r->stream,
-		.group = r->group,
-		.failover_ms = o.failover_ms,
-		.stuck_ms = o.stuck_ms,
-		.wait_ms = o.wait_ms,
-		.with_lag = true };
-	struct err e = { 0 };
-	struct listing l;
-	if (parse_max_lag(r, &e) || standings_read(&sc, &r->s, &e))
-		return fail(&e);
-	if (r->s.anew)
-		log_say("stream %s was made anew since group %s read it: its positions count for nothing",
-			r->stream->name, r->group->name);
-	listing_init(&l, r->c, o.format, heads);
-	int rc = 0;
-	for (size_t i = 0; i < r->s.n && rc == 0; i++)
-		rc = show_one(r, &l, &r->s.v[i], &e);
-	struct err late = { 0 };
-	if (listing_close(&l, &late) && rc == 0) {
-		e = late;
-		rc = -1;
-	}
-	return rc ? fail(&e) : verdict(r);
+	if (!v)
+		return err_set(e, ERR_USAGE, "", "show, set, reset or diff? see recagent positions --help");
+	if (argc > 2)
+		return err_set(e, ERR_USAGE, "", "one SOURCE only: what is %s?", argv[2]);
+	if ((o.force || o.dry_run) && !v->to)
+		return err_set(
+			e, ERR_USAGE, "", "%s takes no %s", v->name, o.force ? "--force" : "--dry-run");
+	if (o.max_lag && v->run != positions_show)
+		return err_set(e, ERR_USAGE, "", "%s takes no --max-lag", v->name);
+	return needs(v, "--group", o.group, true, e) || needs(v, "--shard", o.shard, v->shard, e) ||
+			       needs(v, "--to", o.to, v->to, e) || needs(v, "--with", o.with, v->with, e)
+		       ? -1
+		       : 0;
 }
 
 static enum exit_code run(struct ctx *c, int argc, char **argv)
 {
-	struct run r = { .c = c };
+	struct positions r = { .c = c, .o = &o };
 	struct err e = { 0 };
-	enum exit_code status = EXIT_DONE;
-	int rc = 0;
-	if (argc < 1 || strcmp(argv[0], "show") != 0)
-		rc = err_set(&e, ERR_USAGE, "", "show? see recagent positions --help");
-	else if (argc > 2)
-		rc = err_set(&e, ERR_USAGE, "", "one SOURCE only: what is %s?", argv[2]);
-	else if (!o.group)
-		rc = err_set(&e, ERR_USAGE, "", "--group is missing");
+	const struct verb *v = argc > 0 ? find_verb(argv[0]) : NULL;
+	int rc = check(v, argc, argv, &e);
 	if (rc == 0)
 		rc = open_stream(c->ports, default_stream(argc - 1, argv + 1), &r.stream, &e);
 	if (rc == 0)
 		rc = open_table(c->ports, o.group, LEASE_KEY, &r.group, &e);
-	status = rc ? fail(&e) : show(&r);
+	enum exit_code status = rc ? fail(&e) : v->run(&r);
 	standings_free(&r.s);
 	table_close(r.group);
 	stream_close(r.stream);
@@ -265,7 +101,7 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 const struct cmd cmd_positions = {
 	.name = "positions",
 	.summary = "show and move the positions of a group",
-	.operands = "show --group G [SOURCE]",
+	.operands = "show | set | reset | diff [SOURCE]",
 	.opts = table,
 	.into = &o,
 	.flags = CMD_PORTS,

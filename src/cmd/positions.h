@@ -5,6 +5,25 @@
 #include "cmd/cmd.h"
 #include "flow/standing.h"
 
+struct positions_opts {
+	const char *group, *max_lag, *shard, *to, *with;
+	int format;
+	bool force, dry_run;
+	int64_t failover_ms, stuck_ms, wait_ms;
+};
+struct positions {
+	struct ctx *c;
+	const struct positions_opts *o;
+	struct stream *stream;
+	struct table *group;
+	struct standings s;
+	int64_t max_records, max_ms; /* of --max-lag; -1: not asked for */
+};
+struct standing_conf positions_conf(const struct positions *r);
+enum exit_code positions_show(struct positions *r);
+enum exit_code positions_move(struct positions *r); /* set, with a shard; else reset */
+enum exit_code positions_diff(struct positions *r);
+
 enum positions_format { FORMAT_AUTO, FORMAT_JSON, FORMAT_TABLE };
 
 /* Lines of the answer: NDJSON at once, or a table at the end, whose columns are as wide as need be. */
@@ -26,7 +45,8 @@ void listing_int(struct listing *l, const char *name, int64_t value);     /* bel
 void listing_time(struct listing *l, const char *name, int64_t ms);       /* epoch; 0: null */
 void listing_raw(struct listing *l, const char *name, const char *json);
 int listing_end(struct listing *l, struct err *e); /* of one line */
-int listing_close(struct listing *l, struct err *e);
+/* Writes the table, as far as it goes. rc: what has failed already, with e; returned as it is. */
+int listing_close(struct listing *l, int rc, struct err *e);
 
 /* "3m05s"; a checkpoint as people can read it. */
 const char *span_text(int64_t ms, char out[32]);

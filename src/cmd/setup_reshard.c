@@ -35,20 +35,6 @@ static int relist(struct job *j)
 	return stream_shards(j->s, &j->list, j->e);
 }
 
-/* "3" is shardId-000000000003. */
-static void full_id(char out[SHARD_ID_MAX], const char *text, size_t n)
-{
-	bool digits = n > 0 && n <= 12;
-	for (size_t i = 0; i < n; i++)
-		digits = digits && text[i] >= '0' && text[i] <= '9';
-	if (digits)
-		snprintf(out, SHARD_ID_MAX, "shardId-%0*d%.*s", (int)(12 - n), 0, (int)n, text);
-	if (digits && n == 12)
-		snprintf(out, SHARD_ID_MAX, "shardId-%.12s", text);
-	if (!digits)
-		snprintf(out, SHARD_ID_MAX, "%.*s", (int)n, text);
-}
-
 static const struct shard *find(const struct job *j, const char *id)
 {
 	for (size_t i = 0; i < j->list.n; i++)
@@ -145,7 +131,7 @@ static int split(struct job *j)
 	const struct shard *h;
 	hashkey start, end, middle;
 
-	full_id(id, j->r->split, strlen(j->r->split));
+	shard_full_id(id, j->r->split, strlen(j->r->split));
 	if (open_one(j, id, &h))
 		return -1;
 	if (!hashkey_parse(h->start_hash, &start) || !hashkey_parse(h->end_hash, &end))
@@ -174,8 +160,8 @@ static int merge(struct job *j)
 
 	if (!comma)
 		return err_set(j->e, ERR_USAGE, "", "--merge: two shards are merged: SHARD,SHARD");
-	full_id(a, j->r->merge, (size_t)(comma - j->r->merge));
-	full_id(b, comma + 1, strlen(comma + 1));
+	shard_full_id(a, j->r->merge, (size_t)(comma - j->r->merge));
+	shard_full_id(b, comma + 1, strlen(comma + 1));
 	if (open_one(j, a, &h) || open_one(j, b, &h))
 		return -1;
 	struct reshard what = { .kind = RESHARD_MERGE, .shard = a, .adjacent = b };

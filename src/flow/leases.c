@@ -111,6 +111,7 @@ static void more_from_item(const cJSON *item, struct lease *l)
 	(void)av_get_int(item, "ownerSwitchesSinceCheckpoint", &l->owner_switches);
 	(void)av_get_int(item, "renewalTimestamp", &l->renewed_ms_epoch);
 	(void)av_get_int(item, "checkpointTimestamp", &l->checkpointed_ms_epoch);
+	l->moved = av_get_n(item, LEASE_MOVED) != NULL;
 	copy_set(item, "parentShardId", l->parents);
 	copy_set(item, "childShardIds", l->children);
 }
@@ -287,6 +288,7 @@ int lease_take(struct table *t, struct lease *l, const char *owner, struct err *
 	change_set(&ch, "leaseOwner", av_s(owner));
 	change_set(&ch, "renewalTimestamp", av_n(table_now_ms(t)));
 	change_remove(&ch, "checkpointOwner");
+	change_remove(&ch, LEASE_MOVED);
 	if (l->owner[0] && strcmp(l->owner, owner) != 0)
 		change_add(&ch, "ownerSwitchesSinceCheckpoint", 1);
 	cond_test(&c, "leaseCounter", COND_EQ, av_n(l->counter));
@@ -371,6 +373,8 @@ static int write_checkpoint(
 		cond_test(&c, "leaseOwner", COND_EQ, av_s(was->owner));
 	else
 		cond_test(&c, "leaseOwner", COND_MISSING, NULL);
+	if (!was->owner[0] && !was->moved)
+		cond_test(&c, LEASE_MOVED, COND_MISSING, NULL);
 	cond_test(&c, "checkpoint", COND_EQ, av_s(was->checkpoint));
 	int rc = table_update(t, was->shard_id, &ch, &c, e);
 	changes_release(&ch);
@@ -394,6 +398,9 @@ int lease_checkpoint(struct table *t, const char *shard_id, const char *owner, c
 		if (owner && was.owner[0] && strcmp(was.owner, owner) != 0)
 			return err_set(
 				e, ERR_LEASE_LOST, "", "shard %s: %s owns it now", shard_id, was.owner);
+		if (owner && !was.owner[0] && was.moved)
+			return err_set(
+				e, ERR_LEASE_LOST, "", "shard %s: its position was moved by hand", shard_id);
 		if (checkpoint_compare(checkpoint, sub, was.checkpoint, was.checkpoint_sub) <= 0)
 			return 0;
 		if (!write_checkpoint(t, &was, checkpoint, sub, e))

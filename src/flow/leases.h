@@ -4,7 +4,8 @@
  * of our own, which the KCL passes over: streamARN on every row (another stream is refused), streamCreated (epoch seconds:
  * positions of a deleted stream mean nothing to a new one of its name), initialTimestamp (epoch ms) beside AT_TIMESTAMP
  * or LATEST, so that `latest` and times mean the same at a later run; renewalTimestamp and checkpointTimestamp (epoch ms of
- * the table's clock), for people and monitors only: expiry is judged by this machine's monotonic clock. Thread-safe. Source: amazon-kinesis-client, DynamoDBLeaseSerializer and friends. */
+ * the table's clock), for people and monitors only: expiry is judged by this machine's monotonic clock; positionSetTimestamp
+ * since the position was moved by hand (reposition.h) and until the lease is taken. Thread-safe. Source: amazon-kinesis-client, DynamoDBLeaseSerializer and friends. */
 #ifndef RECAGENT_FLOW_LEASES_H
 #define RECAGENT_FLOW_LEASES_H
 
@@ -14,6 +15,7 @@
 
 #define LEASE_FAILOVER_MS 10000
 #define LEASE_KEY "leaseKey"
+#define LEASE_MOVED "positionSetTimestamp"
 #define OWNER_MAX 160
 
 /* What `checkpoint` holds when it is no sequence number. */
@@ -33,8 +35,9 @@ struct lease {
 		children[2][SHARD_ID_MAX]; /* "" none; children: known since the shard's end */
 	char checkpoint_owner[OWNER_MAX];  /* in a graceful handoff: who still works on it; "" none */
 	char start_hash[HASH_KEY_MAX], end_hash[HASH_KEY_MAX]; /* "" unknown */
-	int64_t owner_switches;                                /* since the last checkpoint */
-	int64_t renewed_ms_epoch, checkpointed_ms_epoch;       /* by a worker of this program; 0 unknown */
+	bool moved;             /* by hand: nobody commits to it before somebody takes it */
+	int64_t owner_switches; /* since the last checkpoint */
+	int64_t renewed_ms_epoch, checkpointed_ms_epoch; /* by a worker of this program; 0 unknown */
 	char stream_arn[256];
 	int64_t stream_created_s; /* 0 unknown */
 	int64_t seen_ms;          /* monotonic: when the counter was last seen to change */
@@ -68,7 +71,8 @@ int lease_take(struct table *t, struct lease *l, const char *owner, struct err *
 int lease_renew(struct table *t, struct lease *l, struct err *e);
 int lease_release(struct table *t, const struct lease *l, struct err *e);
 /* Forward-only checkpoint, conditional on leaseOwner = owner or on there being no owner; leaves leaseCounter
- * alone. Returns 0 also when the row is already as far. ERR_LEASE_LOST when another owns it. NULL owner: whoever owns it. */
+ * alone. Returns 0 also when the row is already as far. ERR_LEASE_LOST when another owns it, or nobody does and it was moved by hand.
+ * NULL owner: whoever owns it. */
 int lease_checkpoint(struct table *t, const char *shard_id, const char *owner, const char *checkpoint,
 	uint64_t sub, struct err *e);
 /* Release by the name of the owner (ack at end of input): only if it is still that owner's. */

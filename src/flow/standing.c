@@ -111,9 +111,13 @@ static bool in_doubt(const struct standing_conf *c, const struct watched *w, con
 {
 	int64_t now = table_now_ms(c->group);
 
-	for (size_t i = 0; i < rows->n; i++)
-		if (!lease_is_end(&rows->v[i]) && sign_of(c, w, &rows->v[i], now) != OWNER_ALIVE)
+	for (size_t i = 0; i < rows->n; i++) {
+		if (lease_is_end(&rows->v[i]))
+			continue;
+		enum owner_sign sign = sign_of(c, w, &rows->v[i], now);
+		if (c->unknown_only ? sign == OWNER_UNKNOWN : sign != OWNER_ALIVE)
 			return true;
+	}
 	return false;
 }
 

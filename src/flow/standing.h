@@ -49,9 +49,10 @@ struct standing_conf {
 	struct stream *stream;
 	struct table *group;
 	int64_t failover_ms;
-	int64_t stuck_ms; /* a commit that long ago is too long, with records that wait as long */
-	int64_t wait_ms;  /* watch the counters of doubtful leases for so long, at most; 0: one look */
-	bool with_lag;    /* else every lag is unknown, and nothing is stuck */
+	int64_t stuck_ms;  /* a commit that long ago is too long, with records that wait as long */
+	int64_t wait_ms;   /* watch the counters of doubtful leases for so long, at most; 0: one look */
+	bool unknown_only; /* of these doubts only whether another program's worker renews */
+	bool with_lag;     /* else every lag is unknown, and nothing is stuck */
 };
 /* ResourceNotFoundException, with what to do, when there is no such group; ERR_USAGE when it belongs to another stream. */
 int standings_read(const struct standing_conf *c, struct standings *out, struct err *e);
