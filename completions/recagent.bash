@@ -48,6 +48,7 @@ _recagent() {
 	consume:--threads | consume:-j) COMPREPLY=() ;;
 	consume:--idle-mark) COMPREPLY=() ;;
 	consume:--failover) COMPREPLY=() ;;
+	consume:--give-up) COMPREPLY=() ;;
 	consume:--local | consume:-L) COMPREPLY=($(compgen -d -- "$cur")) ;;
 	consume:--region) COMPREPLY=() ;;
 	consume:--profile) COMPREPLY=() ;;
@@ -161,6 +162,7 @@ _recagent() {
 	replay:--type | replay:-t) COMPREPLY=() ;;
 	replay:--after | replay:-a) COMPREPLY=() ;;
 	replay:--max-record) COMPREPLY=() ;;
+	replay:--give-up) COMPREPLY=() ;;
 	replay:--key | replay:-k) COMPREPLY=() ;;
 	replay:--local | replay:-L) COMPREPLY=($(compgen -d -- "$cur")) ;;
 	replay:--region) COMPREPLY=() ;;
@@ -205,13 +207,13 @@ _recagent() {
 		audit) COMPREPLY=($(compgen -W ' --all --max-events --verbose --help' -- "$cur")) ;;
 		cache-get) COMPREPLY=($(compgen -W ' --cache --fallback --max-stale --timeout --consistent --strict --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --grace --verbose --help' -- "$cur")) ;;
 		completion) COMPREPLY=($(compgen -W ' --verbose --help' -- "$cur")) ;;
-		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --poll --threads --idle-mark --failover --raw --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
+		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --poll --threads --idle-mark --failover --raw --give-up --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		invoke) COMPREPLY=($(compgen -W ' --cache --profiles --jobs --ttl --count --timeout --session --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		positions) COMPREPLY=($(compgen -W ' --group --format --max-lag --stuck --wait --failover --shard --to --force --dry-run --with --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		profile) COMPREPLY=($(compgen -W ' --profiles --cache --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		prompt) COMPREPLY=($(compgen -W ' --profiles --history --recent --min-events --template --count --jobs --render --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		publish) COMPREPLY=($(compgen -W ' --user --item --type --meta --event-id --timestamp --partition-key --explicit-hash-key --batch-records --batch-bytes --record-bytes --linger --lanes --order --aggregate --spool --spool-after --spool-max --quiet --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
-		replay) COMPREPLY=($(compgen -W ' --since --until --speed --key-is --type --after --max-record --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --dead-letter --grace --ledger --progress --verbose --help' -- "$cur")) ;;
+		replay) COMPREPLY=($(compgen -W ' --since --until --speed --key-is --type --after --max-record --give-up --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --dead-letter --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		setup) COMPREPLY=($(compgen -W ' --stream --shards --profiles --cache --group --reshard --split --at --merge --dry-run --wait --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --verbose --help' -- "$cur")) ;;
 		esac
 		;;

@@ -98,6 +98,7 @@ _recagent() {
 			'--idle-mark[with a group\: silence after which a mark is written]:TIME:' \
 			'--failover[with a group\: a worker silent for so long has lost its shards]:TIME:' \
 			{-r,--raw}'[records as they are\: aggregates whole, as data_b64]' \
+			'--give-up[longest outage before it ends \[30s if it ends by itself, else none\]]:TIME:' \
 			'--no-marks[event lines only]' \
 			{-L,--local}'[work on the embedded store in DIR, not on AWS]:DIR:_files -/' \
 			'--region[AWS region]:REGION:' \
@@ -258,6 +259,7 @@ _recagent() {
 			{-t,--type}'[only events of this event_type]:T:' \
 			{-a,--after}'[go on behind this object or line of it]:OBJECT[:LINE]:' \
 			'--max-record[refuse longer records]:SIZE:' \
+			'--give-up[longest outage before it ends]:TIME:' \
 			{-k,--key}'[member that names whose event it is]:FIELD:' \
 			{-L,--local}'[work on the embedded store in DIR, not on AWS]:DIR:_files -/' \
 			'--region[AWS region]:REGION:' \

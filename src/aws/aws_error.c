@@ -177,6 +177,9 @@ bool aws_fault_may_be_skew(const char *code)
 
 enum err_class aws_fault_class(int status, const char *code)
 {
+	/* A redirect without a code of AWS is a portal's that wants to be logged in to. */
+	if (status >= 300 && status < 400 && isdigit((unsigned char)code[0]))
+		return ERR_UNAVAILABLE;
 	if (status >= 500 || status == 408 || !strcmp(code, "ExpiredToken") ||
 		!strcmp(code, "ExpiredTokenException"))
 		return ERR_UNAVAILABLE;

@@ -255,6 +255,9 @@ static int exchange(struct run *r, struct err *e)
 	if (!rc) {
 		rc = http_do(r->c->shared->http, &req, &t, !call->keep_on_stop, call->on_body,
 			call->on_body ? call->arg : NULL, &call->resp, e);
+		/* No service answers that much: it was something in between, and may be gone the next time. */
+		if (rc && !strcmp(e->code, "too-large"))
+			e->cls = ERR_UNAVAILABLE;
 		if (rc) {
 			r->kind = e->cls == ERR_UNAVAILABLE ? RETRY_TRANSIENT : RETRY_NO;
 			r->final = call->resp.delivered || e->cls == ERR_STOPPED ||
@@ -387,6 +390,11 @@ static bool again(struct run *r, struct err *e)
 
 static int give_up(struct run *r, struct err *e)
 {
+	/* Who calls a call off has waited for it long enough; a signal is another matter. */
+	if (e->cls == ERR_STOPPED && cancelled(r) && (r->call->keep_on_stop || !stop_requested())) {
+		err_set(e, ERR_UNAVAILABLE, "cancelled", "no answer in time");
+		told(r, e);
+	}
 	size_t n = strlen(e->msg);
 
 	if (r->call->attempts > 1 && e->cls != ERR_STOPPED)

@@ -8,6 +8,8 @@
 #include "aws/endpoint.h"
 #include "base/json.h"
 
+#include <stdatomic.h>
+
 /* How an exchange is made; a test puts a canned one in the place of http_do. */
 struct cred_io {
 	int (*http)(void *arg, const struct http_req *req, const struct http_timeouts *t,
@@ -19,8 +21,9 @@ struct cred_ctx {
 	const struct aws_config *cfg;
 	const struct aws_env *env;
 	struct cred_io io;
-	const char *region; /* of STS, never NULL */
-	int64_t sso_next_s; /* an SSO token is refreshed at most once a minute */
+	const char *region;         /* of STS, never NULL */
+	int64_t sso_next_s;         /* an SSO token is refreshed at most once a minute */
+	const atomic_uint *cancels; /* grows when what is under way is called off; NULL: never */
 };
 
 struct aws_provider *aws_provider_new_io(const struct aws_config *cfg, const struct aws_env *env,
@@ -33,7 +36,9 @@ int cred_environment(struct cred_ctx *c, struct aws_creds *out, struct err *e);
 int cred_container(struct cred_ctx *c, struct aws_creds *out, struct err *e);
 int cred_imds(struct cred_ctx *c, struct aws_creds *out, struct err *e);
 #define CRED_PROCESS_MS 60000 /* some programs ask their user for a code */
-int cred_process(const struct cred_step *st, int64_t timeout_ms, struct aws_creds *out, struct err *e);
+/* The program is killed when its time is up, and when *cancels (may be NULL) grows. */
+int cred_process(const struct cred_step *st, int64_t timeout_ms, const atomic_uint *cancels,
+	struct aws_creds *out, struct err *e);
 int cred_sso(struct cred_ctx *c, const struct cred_step *st, struct aws_creds *out, struct err *e);
 /* The bearer token alone: 0, or -1. */
 int cred_sso_token(

@@ -17,6 +17,7 @@
 #define MAX_WORDS 64
 #define MAX_STDERR ((size_t)16 << 10)
 #define SHOWN_STDERR 160
+#define LOOK_UP_MS 20 /* how late it is seen that the call was called off */
 
 extern char **environ;
 
@@ -149,16 +150,33 @@ static void drain(int *fd, struct buf *to)
 	*fd = -1;
 }
 
+struct limit {
+	int64_t deadline; /* monotonic */
+	const atomic_uint *cancels;
+	unsigned seen;
+};
+
+static bool called_off(const struct limit *l)
+{
+	return l->cancels && atomic_load(l->cancels) != l->seen;
+}
+
+static int64_t time_left(const struct limit *l)
+{
+	int64_t left = called_off(l) ? 0 : l->deadline - clock_mono_ms();
+	return left > 0 ? left : 0;
+}
+
 /* false: time is up. */
-static bool read_both(struct child *ch, struct buf *out, struct buf *err, int64_t deadline)
+static bool read_both(struct child *ch, struct buf *out, struct buf *err, const struct limit *limit)
 {
 	while (ch->out >= 0 || ch->err >= 0) {
 		struct pollfd p[2] = { { .fd = ch->out, .events = POLLIN },
 			{ .fd = ch->err, .events = POLLIN } };
-		int64_t left = deadline - clock_mono_ms();
-		int n = left > 0 ? poll(p, 2, (int)left) : 0;
-		if (n == 0)
+		int64_t left = time_left(limit);
+		if (!left)
 			return false;
+		int n = poll(p, 2, left < LOOK_UP_MS ? (int)left : LOOK_UP_MS);
 		if (n > 0 && p[0].revents)
 			drain(&ch->out, out);
 		if (n > 0 && p[1].revents)
@@ -168,7 +186,7 @@ static bool read_both(struct child *ch, struct buf *out, struct buf *err, int64_
 }
 
 /* The exit status, or -1 when it did not end in time and was killed. */
-static int reap(struct child *ch, bool in_time, int64_t deadline)
+static int reap(struct child *ch, bool in_time, const struct limit *limit)
 {
 	int status = 0;
 	while (in_time) {
@@ -177,7 +195,7 @@ static int reap(struct child *ch, bool in_time, int64_t deadline)
 			return status;
 		if (pid < 0 && errno != EINTR)
 			return 0;
-		in_time = clock_mono_ms() < deadline;
+		in_time = time_left(limit) > 0;
 		poll(NULL, 0, 5);
 	}
 	kill(ch->pid, SIGKILL);
@@ -226,16 +244,18 @@ static int read_answer(
 	return rc;
 }
 
-int cred_process(const struct cred_step *st, int64_t timeout_ms, struct aws_creds *creds, struct err *e)
+int cred_process(const struct cred_step *st, int64_t timeout_ms, const atomic_uint *cancels,
+	struct aws_creds *creds, struct err *e)
 {
 	struct words w = { .n = 0 };
 	struct child ch;
 	struct buf out = BUF_INIT(BUF_MAX_SMALL), err = BUF_INIT(MAX_STDERR);
 	int rc = split(st->command, &w, e);
 	if (rc == 0 && (rc = start(w.v, &ch, e)) == 0) {
-		int64_t deadline = clock_mono_ms() + timeout_ms;
-		bool in_time = read_both(&ch, &out, &err, deadline);
-		int status = reap(&ch, in_time, deadline);
+		const struct limit limit = { clock_mono_ms() + timeout_ms, cancels,
+			cancels ? atomic_load(cancels) : 0 };
+		bool in_time = read_both(&ch, &out, &err, &limit);
+		int status = reap(&ch, in_time, &limit);
 		if (ch.out >= 0)
 			close(ch.out);
 		if (ch.err >= 0)

@@ -43,7 +43,7 @@ static int run_base(struct cred_ctx *c, const struct cred_step *st, struct aws_c
 	case CRED_STATIC: cred_fill(out, st->id, st->secret, st->token, st->account, "profile"); return 1;
 	case CRED_WEB_IDENTITY: return cred_web_identity(c, st, out, e);
 	case CRED_SSO: return cred_sso(c, st, out, e);
-	case CRED_PROCESS: return cred_process(st, CRED_PROCESS_MS, out, e);
+	case CRED_PROCESS: return cred_process(st, CRED_PROCESS_MS, c->cancels, out, e);
 	case CRED_ENVIRONMENT: rc = cred_environment(c, out, e); break;
 	case CRED_CONTAINER: rc = cred_container(c, out, e); break;
 	case CRED_IMDS: rc = cred_imds(c, out, e); break;
@@ -261,6 +261,11 @@ struct aws_provider *aws_provider_new(
 {
 	struct cred_io io = cred_io_of(http);
 	return aws_provider_new_io(cfg, env, &io, region);
+}
+
+void aws_provider_heed(struct aws_provider *p, const atomic_uint *cancels)
+{
+	p->ctx.cancels = cancels;
 }
 
 void aws_provider_free(struct aws_provider *p)

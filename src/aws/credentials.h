@@ -13,6 +13,7 @@
 
 #include "aws/config.h"
 #include "net/http.h"
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct aws_creds {                           /* owned copies; wipe with aws_creds_release */
@@ -26,6 +27,8 @@ struct aws_provider;
 /* region: for STS and SSO calls, may be NULL. cfg, env and http are borrowed for the provider's life. */
 struct aws_provider *aws_provider_new(const struct aws_config *cfg, const struct aws_env *env,
 	struct http_client *http, const char *region);
+/* Before the first get: what is under way ends when *cancels grows. */
+void aws_provider_heed(struct aws_provider *p, const atomic_uint *cancels);
 /* A copy of credentials that are good now. ERR_UNAVAILABLE "no-credentials" when no source has any (the
  * message names what was tried and how to get either AWS credentials or --local), ERR_UNAVAILABLE when the
  * source that is configured has trouble (STS refuses, SSO has ended); ERR_USAGE for a broken profile. */

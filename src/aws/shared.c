@@ -147,6 +147,7 @@ int aws_shared_open(struct aws_shared **out, const struct aws_options *o, struct
 		named_region(s);
 		s->provider = aws_provider_new(
 			&s->cfg, &s->env, s->http, s->named_region[0] ? s->named_region : NULL);
+		aws_provider_heed(s->provider, &s->cancels);
 		*out = s;
 		return 0;
 	}

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "base/stop.h"
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,8 @@ struct lines {
 	bool eof, skipping; /* skipping: inside a line that was reported as too long */
 	void (*before_block)(void *);
 	void *arg;
+	struct pollfd watch[LINES_WATCH];
+	size_t nwatch;
 };
 
 struct lines *lines_open(int fd, size_t max_line)
@@ -40,6 +41,13 @@ void lines_before_block(struct lines *l, void (*fn)(void *), void *arg)
 {
 	l->before_block = fn;
 	l->arg = arg;
+}
+
+void lines_watch(struct lines *l, const struct pollfd *v, size_t n)
+{
+	l->nwatch = n < LINES_WATCH ? n : LINES_WATCH;
+	for (size_t i = 0; i < l->nwatch; i++)
+		l->watch[i] = v[i];
 }
 
 void lines_close(struct lines *l)
@@ -75,12 +83,22 @@ static void make_room(struct lines *l)
 	}
 }
 
-/* 1: something to read (or an error that read will tell), 0: time is up, 2: stopped, -1: error */
+static bool other_ready(const struct pollfd *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i].revents)
+			return true;
+	return false;
+}
+
+/* 1: something to read (or an error that read will tell), 0: time is up, 2: stopped, 3: a watched descriptor, -1: error */
 static int poll_once(struct lines *l, int timeout_ms, bool stoppable, struct err *e)
 {
-	struct pollfd p[2] = { { .fd = l->fd, .events = POLLIN },
+	struct pollfd p[2 + LINES_WATCH] = { { .fd = l->fd, .events = POLLIN },
 		{ .fd = stoppable ? stop_fd() : -1, .events = POLLIN } };
-	int n = poll(p, 2, timeout_ms);
+	for (size_t i = 0; i < l->nwatch; i++)
+		p[2 + i] = l->watch[i];
+	int n = poll(p, 2 + l->nwatch, timeout_ms);
 
 	if (n < 0 && errno != EINTR)
 		return err_errno(e, ERR_LOCAL, errno, "cannot wait for input");
@@ -88,7 +106,9 @@ static int poll_once(struct lines *l, int timeout_ms, bool stoppable, struct err
 		return 2;
 	if (n > 0 && (p[0].revents & POLLNVAL))
 		return err_errno(e, ERR_LOCAL, EBADF, "cannot read input");
-	return n > 0 && p[0].revents ? 1 : 0;
+	if (n <= 0)
+		return 0;
+	return p[0].revents ? 1 : other_ready(p + 2, l->nwatch) ? 3 : 0;
 }
 
 static enum lines_result wait_input(struct lines *l, int64_t until, bool stoppable, struct err *e)
@@ -104,7 +124,7 @@ static enum lines_result wait_input(struct lines *l, int64_t until, bool stoppab
 			return LINES_TIMEOUT;
 		got = poll_once(l, (int)left, stoppable, e);
 	}
-	return got < 0 ? LINES_ERROR : got == 2 ? LINES_STOPPED : LINES_LINE;
+	return got < 0 ? LINES_ERROR : got == 2 ? LINES_STOPPED : got == 3 ? LINES_TIMEOUT : LINES_LINE;
 }
 
 /* Read one block. LINES_LINE: there is more, or the end was reached. */

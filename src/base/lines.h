@@ -8,6 +8,7 @@
 #define RECAGENT_BASE_LINES_H
 
 #include "base/err.h"
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,9 @@ struct lines *lines_open(int fd, size_t max_line);
 enum lines_result lines_next(
 	struct lines *l, struct line *out, int timeout_ms, bool stoppable, struct err *e);
 void lines_before_block(struct lines *l, void (*fn)(void *), void *arg);
+/* What else ends a wait, as if its time were up: up to LINES_WATCH descriptors with their events. Copied. */
+#define LINES_WATCH 2
+void lines_watch(struct lines *l, const struct pollfd *v, size_t n);
 
 void lines_close(struct lines *l); /* does not close the descriptor */
 

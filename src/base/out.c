@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,8 +19,9 @@ struct out {
 	pthread_mutex_t lock;
 	int fd;
 	char *name;
-	bool regular, ours; /* ours: close it */
-	struct err failed;  /* the first failure, for good */
+	bool regular, ours;         /* ours: close it */
+	struct err failed;          /* the first failure, for good */
+	_Atomic int64_t writing_ms; /* monotonic, since when a write is under way; 0: none is */
 	size_t len;
 	char *p;
 };
@@ -89,7 +91,7 @@ static int fail(struct out *o, int errnum)
 	return err_errno(&o->failed, ERR_LOCAL, errnum, "cannot write %s", o->name);
 }
 
-static int write_all(struct out *o, const char *p, size_t n)
+static int write_pieces(struct out *o, const char *p, size_t n)
 {
 	while (n) {
 		ssize_t w = write(o->fd, p, n);
@@ -107,6 +109,16 @@ static int write_all(struct out *o, const char *p, size_t n)
 		}
 	}
 	return 0;
+}
+
+static int write_all(struct out *o, const char *p, size_t n)
+{
+	if (o->regular)
+		return write_pieces(o, p, n);
+	atomic_store_explicit(&o->writing_ms, clock_mono_ms(), memory_order_relaxed);
+	int rc = write_pieces(o, p, n);
+	atomic_store_explicit(&o->writing_ms, 0, memory_order_relaxed);
+	return rc;
 }
 
 static int flush(struct out *o)
@@ -174,6 +186,17 @@ int out_sync(struct out *o, struct err *e)
 bool out_is_file(const struct out *o)
 {
 	return o->regular;
+}
+
+int out_poll_fd(const struct out *o)
+{
+	return o->regular ? -1 : o->fd;
+}
+
+int64_t out_blocked_ms(const struct out *o)
+{
+	int64_t since = atomic_load_explicit(&o->writing_ms, memory_order_relaxed);
+	return since ? clock_mono_ms() - since : 0;
 }
 
 bool out_reader_gone(struct out *o)

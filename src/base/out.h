@@ -9,7 +9,9 @@
 #define RECAGENT_BASE_OUT_H
 
 #include "base/err.h"
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct out;
 
@@ -22,6 +24,10 @@ int out_flush(struct out *o, struct err *e);                         /* a regula
 int out_soft_flush(struct out *o, struct err *e);                    /* unless it is a regular file */
 int out_sync(struct out *o, struct err *e); /* flush and fsync where that means something */
 bool out_is_file(const struct out *o);
+/* The descriptor that says POLLERR or POLLHUP when the reader has gone; -1 for a regular file. */
+int out_poll_fd(const struct out *o);
+/* For how long the write that is under way has found no room, 0: there is none. From any thread. */
+int64_t out_blocked_ms(const struct out *o);
 /* Poll for the reader having gone, for commands that wait long between lines. */
 bool out_reader_gone(struct out *o);
 int out_close(struct out *o, struct err *e); /* flush, check, free; closes only files */

@@ -14,6 +14,7 @@
  * descriptor stays readable for every thread that polls it. */
 static atomic_int first_signal;
 static atomic_llong first_ms; /* when it came, 0: being noted right now */
+static atomic_llong asked_ms;
 static atomic_bool asked;
 static int pipe_fds[2] = { -1, -1 };
 static pthread_once_t pipe_once = PTHREAD_ONCE_INIT;
@@ -33,10 +34,21 @@ static void pipe_open(void)
 	close(fds[1]);
 }
 
-static void ask(void)
+/* Never 0. */
+static long long mono_ms(void)
 {
+	struct timespec t = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000 + 1;
+}
+
+static void ask(long long now_ms)
+{
+	long long none = 0;
 	ssize_t w;
 
+	atomic_compare_exchange_strong(&asked_ms, &none, now_ms);
 	if (atomic_exchange(&asked, true))
 		return;
 	w = write(pipe_fds[1], "", 1);
@@ -57,17 +69,15 @@ static void on_signal(int sig)
 {
 	int saved = errno;
 	int none = 0;
-	struct timespec t = { 0 };
+	long long now_ms = mono_ms();
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	long long now_ms = (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000 + 1;
 	/* A closing terminal sends SIGHUP twice (the shell, then the kernel), so only the other two can
 	 * be the second signal. */
 	if (atomic_compare_exchange_strong(&first_signal, &none, sig))
 		atomic_store(&first_ms, now_ms);
 	else if (sig != SIGHUP && !is_same_wish(now_ms))
 		_exit(EXIT_SIGNAL + sig);
-	ask();
+	ask(now_ms);
 	errno = saved;
 }
 
@@ -113,5 +123,10 @@ int stop_fd(void)
 void stop_now(void)
 {
 	pthread_once(&pipe_once, pipe_open);
-	ask();
+	ask(mono_ms());
+}
+
+int64_t stop_age_ms(void)
+{
+	return atomic_load(&asked) ? mono_ms() - atomic_load(&asked_ms) : -1;
 }

@@ -7,6 +7,7 @@
 #define RECAGENT_BASE_STOP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define STOP_SAME_MS 250
 
@@ -17,6 +18,7 @@ void stop_install(void);
 bool stop_requested(void); /* a first signal came, or stop_now() was called */
 int stop_signal(void);     /* its number, 0 when none */
 int stop_fd(void);         /* becomes and stays readable then; for poll() */
-void stop_now(void);       /* ask for the same from inside (fatal error, reader gone) */
+void stop_now(void);       /* ask for the same from inside */
+int64_t stop_age_ms(void); /* for how long it has been requested, -1: it is not */
 
 #endif

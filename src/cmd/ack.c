@@ -17,6 +17,8 @@ struct ack_opts {
 };
 static struct ack_opts o;
 
+#define LAST_ROUND_MS 2000
+
 #define INTO(member) offsetof(struct ack_opts, member)
 static const struct opt table[] = {
 	{ 0, "interval", "TIME", OPT_MS, INTO(interval_ms), NULL, "1s", NULL, "time between two commits", 10,
@@ -49,6 +51,7 @@ static void commit(void *arg)
 		pthread_mutex_lock(&r->mu);
 		r->fatal = e;
 		pthread_mutex_unlock(&r->mu);
+		leave_input(r->c, LEAVE);
 	}
 }
 
@@ -108,10 +111,19 @@ static int take_line(struct run *r, const struct line *l, struct err *e)
 	return rc;
 }
 
+/* What is left of --grace after a signal, but enough for a last round of writes. */
+static int64_t time_for_commits(const struct ctx *c)
+{
+	int64_t age = stop_age_ms(), grace = c->opt.grace_ms, left = age < 0 ? grace : grace - age;
+	int64_t least = grace < LAST_ROUND_MS ? grace : LAST_ROUND_MS;
+	return left > least ? left : least;
+}
+
 /* After the end of input: again each second until all is written, at most --grace. */
 static int finish(struct run *r, struct err *e)
 {
-	int64_t until = clock_mono_ms() + r->c->opt.grace_ms;
+	int64_t until = clock_mono_ms() + time_for_commits(r->c);
+	stop_now(); /* from here on --grace counts for calls that hang, too */
 	for (;;) {
 		struct err mine = { 0 };
 		int rc = commits_release(r->commits, &mine);
@@ -162,10 +174,10 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 	r.commits = commits_new(c->ports);
 	struct ticker *t = ticker_start(o.interval_ms, commit, &r);
 	int got = 0, rc = 0;
-	while (rc == 0 && !is_fatal(&r, &e) && (got = next_line(c, &l, &e)) > 0)
+	while (rc == 0 && (got = next_line(c, &l, &e)) > 0)
 		rc = take_line(&r, &l, &e);
 	ticker_stop(t, false);
-	if (rc == 0 && e.cls == ERR_NONE)
+	if (rc == 0 && e.cls == ERR_NONE && !is_fatal(&r, &e))
 		rc = out_flush(c->out, &e);
 	bool bad = rc || got < 0 || e.cls != ERR_NONE;
 	struct err late = { 0 };

@@ -1,6 +1,7 @@
 /* cache_get.c - what the serving path reads: the cache entry if it is fresh, else a fallback, always in time. */
 #include "cmd/cmd.h"
 #include "cmd/served.h"
+#include "cmd/watch.h"
 #include "rec/event.h"
 #include <stddef.h>
 #include <stdlib.h>
@@ -129,6 +130,7 @@ static int answer_lines(struct run *r, struct err *e)
 	size_t n = 0;
 	int got, rc = 0;
 	r->quiet = true;
+	r->c->watch = watch_start(r->c);
 	do {
 		got = next_line(r->c, &l, e);
 		while (got > 0) {

@@ -11,6 +11,7 @@
 #include "base/opts.h"
 #include "base/out.h"
 #include "port/open.h"
+#include <stdatomic.h>
 
 enum cmd_flags {
 	CMD_LINES_IN = 1,     /* reads NDJSON from standard input: --max-line, --dead-letter, --grace */
@@ -47,10 +48,14 @@ struct ctx {
 	struct out *out;  /* standard output */
 	struct out *dead; /* --dead-letter, or NULL */
 	struct ledger ledger;
-	int64_t stop_ms;         /* monotonic time at which a filter saw the first signal, 0: none */
-	bool cut_short;          /* input was left before its end */
+	bool cut_short;           /* input was left before its end */
+	atomic_int left;          /* enum leave */
+	int wake[2];              /* readable once it is left; 0: none */
+	void (*on_leave)(void *); /* set before threads start: what else must hear of it */
+	void *on_leave_arg;
 	bool input_ready;        /* private to next_line */
 	struct ticker *progress; /* private to ctx.c; NULL: nobody watches */
+	struct watch *watch;     /* the same; NULL: nothing can keep it from ending */
 };
 
 struct cmd {
@@ -79,6 +84,14 @@ void ledger_count(struct ctx *c, enum count what);
 /* The next line of standard input: 1 a line, 0 the end (or --grace after a signal), -1 with e. Output is
  * flushed before it waits. A line over --max-line comes too, with too_long: check_line refuses it. */
 int next_line(struct ctx *c, struct line *l, struct err *e);
+
+/* Leave the input before its end, from any thread: next_line returns 0, or with READER_GONE -1 and ERR_PIPE, and what is held
+ * through an outage is let go. The first call counts. */
+enum leave { STAY = 0, LEAVE, READER_GONE };
+void leave_input(struct ctx *c, enum leave why);
+enum leave input_left(const struct ctx *c);
+bool grace_is_over(const struct ctx *c); /* --grace has passed since the first signal */
+
 int check_line(const struct ctx *c, const struct line *l, struct err *e);
 
 /* An input line and its position, for messages, dead letters and marks. Borrowed. */

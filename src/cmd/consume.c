@@ -2,12 +2,11 @@
 #include "base/lanes.h"
 #include "base/mem.h"
 #include "base/stop.h"
-#include "cmd/cmd.h"
+#include "cmd/watch.h"
 #include "flow/envelope.h"
 #include "flow/owner.h"
 #include "flow/shards.h"
 #include <fcntl.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,9 +16,12 @@ struct consume_opts {
 	bool end, no_marks, raw;
 	uint64_t count, threads;
 	const char *group;
-	int64_t poll_ms, idle_mark_ms, failover_ms;
+	int64_t poll_ms, idle_mark_ms, failover_ms, give_up_ms;
 };
 static struct consume_opts o;
+
+#define GIVE_UP_MS 30000
+#define SILENT_MARKS 10 /* idle times without a mark, then comes one that says nothing: is anybody there? */
 
 #define INTO(member) offsetof(struct consume_opts, member)
 static const struct opt table[] = {
@@ -41,6 +43,8 @@ static const struct opt table[] = {
 		"with a group: a worker silent for so long has lost its shards", 200, 3600e3 },
 	{ 'r', "raw", NULL, OPT_FLAG, INTO(raw), NULL, NULL, NULL,
 		"records as they are: aggregates whole, as data_b64", 0, 0 },
+	{ 0, "give-up", "TIME", OPT_MS, INTO(give_up_ms), NULL, NULL, NULL,
+		"longest outage before it ends [30s if it ends by itself, else none]", 1, 86400e3 },
 	{ 0, "no-marks", NULL, OPT_FLAG, INTO(no_marks), NULL, NULL, NULL, "event lines only", 0, 0 },
 	{ 0 },
 };
@@ -48,8 +52,7 @@ static const struct opt table[] = {
 struct run {
 	struct ctx *c;
 	struct envelope *envelope;
-	int64_t stop_ms; /* of watch alone, as is said */
-	bool said;
+	unsigned silent; /* idle times in a row without a mark */
 };
 
 static int write_mark(struct run *r, const char *shard_id, const char *mark, struct err *e)
@@ -68,6 +71,7 @@ static int on_record(const char *shard_id, const struct record *rec, void *arg, 
 	if (!line)
 		return err_set(e, ERR_INTERNAL, "", "%s: record %s is too long for a line", shard_id,
 			rec->sequence_number);
+	r->silent = 0;
 	ledger_count(r->c, COUNT_IN);
 	if (out_line(r->c->out, line->p, line->len, e))
 		return -1;
@@ -93,39 +97,40 @@ static int on_idle(void *arg, struct err *e)
 {
 	struct run *r = arg;
 	const char *shard_id;
-	while (o.group && (shard_id = envelope_unmarked(r->envelope)))
+	while (o.group && (shard_id = envelope_unmarked(r->envelope))) {
+		r->silent = 0;
 		if (write_mark(r, shard_id, "done", e))
 			return -1;
+	}
+	/* A later stage that has died is seen by a foreign filter in front of it only when there is something to write. */
+	if (o.group && !out_is_file(r->c->out) && ++r->silent > SILENT_MARKS) {
+		r->silent = 0;
+		if (write_mark(r, NULL, "done", e))
+			return -1;
+	}
 	if (out_soft_flush(r->c->out, e))
 		return -1;
 	return out_reader_gone(r->c->out) ? err_set(e, ERR_PIPE, "", "reader gone") : 0;
 }
 
-/* The pipe behind us sees its end of input; the number stays taken, so that nothing else is opened as standard output. */
-static void close_stdout(void)
+/* The pipe behind us sees its end of input; the number stays taken, so that nothing else is opened as standard output. A thread
+ * that polls the pipe would keep it open. */
+static void close_stdout(struct ctx *c)
 {
+	watch_stop(c->watch);
 	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		dup2(fd, STDOUT_FILENO);
 		close(fd);
 	}
+	c->watch = watch_start(c);
 }
 
-/* A write into a pipe that nobody empties can't be called off. After --grace a first signal counts as the second. */
-static void watch(void *arg)
+/* A run that ends by itself has somebody waiting for its end, as cron does; one that follows holds on for ever. */
+static int64_t give_up_ms(void)
 {
-	struct run *r = arg;
-	int64_t now = clock_mono_ms();
-	if (!stop_signal())
-		return;
-	if (!r->stop_ms)
-		r->stop_ms = now;
-	if (now - r->stop_ms < r->c->opt.grace_ms)
-		return;
-	if (!r->said)
-		log_say("standard output took nothing for --grace, stopping");
-	r->said = true;
-	kill(getpid(), stop_signal() == SIGINT ? SIGINT : SIGTERM); /* helper threads take no signals */
+	bool ends = o.end || o.until.kind != WHEN_UNSET;
+	return o.give_up_ms ? o.give_up_ms : ends ? GIVE_UP_MS : 0;
 }
 
 static int follow(struct run *r, struct stream *s, struct table *group, const char *owner, struct err *e)
@@ -142,21 +147,21 @@ static int follow(struct run *r, struct stream *s, struct table *group, const ch
 		.idle_mark_ms = o.idle_mark_ms,
 		.grace_ms = r->c->opt.grace_ms,
 		.failover_ms = o.failover_ms,
+		.give_up_ms = give_up_ms(),
 		.on_record = on_record,
 		.on_shard_end = on_shard_end,
 		.on_flush = on_flush,
 		.on_idle = on_idle,
 		.arg = r };
-	struct ticker *t = ticker_start(100, watch, r);
 	struct follow *f = follow_open(&fc, e);
 	int rc = f ? follow_run(f, e) : -1;
 	if (rc == 0)
 		rc = write_mark(r, NULL, "end", e);
 	if (rc == 0)
 		rc = out_flush(r->c->out, e);
-	ticker_stop(t, false);
 	if (rc == 0 && group && !out_is_file(r->c->out)) {
-		close_stdout();
+		stop_now(); /* from here on --grace counts */
+		close_stdout(r->c);
 		follow_drain(f);
 	}
 	follow_close(f);

@@ -3,6 +3,7 @@
 #include "base/stop.h"
 #include "cmd/cmd.h"
 #include "cmd/help.h"
+#include "cmd/watch.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -118,6 +119,16 @@ static enum exit_code settle(struct ctx *c, enum exit_code status)
 	return status;
 }
 
+static void open_wake(struct ctx *c)
+{
+	if (pipe(c->wake)) {
+		c->wake[0] = c->wake[1] = 0;
+		return;
+	}
+	for (int i = 0; i < 2; i++)
+		fcntl(c->wake[i], F_SETFD, FD_CLOEXEC);
+}
+
 static int open_ctx(struct ctx *c, struct err *e)
 {
 	const struct common *o = &c->opt;
@@ -130,19 +141,24 @@ static int open_ctx(struct ctx *c, struct err *e)
 		.max_attempts = (int)o->max_attempts };
 	if (c->cmd->flags & CMD_PORTS)
 		c->ports = ports_new(&pc);
-	if (c->cmd->flags & CMD_LINES_IN)
+	if (c->cmd->flags & CMD_LINES_IN) {
 		c->in = lines_open(STDIN_FILENO, (size_t)o->max_line);
+		open_wake(c);
+	}
 	c->out = out_open_fd(STDOUT_FILENO, "standard output");
 	if (o->dead_letter && !(c->dead = out_open_file(o->dead_letter, e)))
 		return err_prefix(e, "--dead-letter: ");
 	if (o->progress && isatty(STDERR_FILENO))
 		c->progress = ticker_start(PROGRESS_MS, show_progress, c);
+	if (c->cmd->flags & CMD_LINES_OUT)
+		c->watch = watch_start(c);
 	return 0;
 }
 
 static enum exit_code close_ctx(struct ctx *c, enum exit_code status)
 {
 	struct err e = { 0 };
+	watch_stop(c->watch);
 	if (c->progress)
 		ticker_stop(c->progress, false);
 	log_progress(NULL);
@@ -154,6 +170,9 @@ static enum exit_code close_ctx(struct ctx *c, enum exit_code status)
 		status = EXIT_NO_END;
 	if (c->in)
 		lines_close(c->in);
+	for (int i = 0; i < 2; i++)
+		if (c->wake[i] > 0)
+			close(c->wake[i]);
 	ports_free(c->ports);
 	return status;
 }

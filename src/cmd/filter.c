@@ -51,7 +51,10 @@ static void work(struct lane_job *lane, void *arg)
 	struct filter_job *j = (struct filter_job *)lane;
 	if (halted(f, &j->err))
 		return;
-	f->conf->work(j);
+	if (grace_is_over(j->c))
+		err_set(&j->err, ERR_UNAVAILABLE, "grace", "not done within --grace of a signal");
+	else
+		f->conf->work(j);
 	if (!j->answered && report_is_fatal(&j->err, j->ev.source.group != NULL))
 		halted(f, &j->err);
 }

@@ -6,7 +6,8 @@
 
 #define FIRST_MS 250
 #define MOST_MS 10000
-#define STEP_MS 50 /* a signal is seen, and a success of others, that late */
+#define STEP_MS 50     /* a signal is seen that late */
+#define LOOK_UP_MS 200 /* and the end of the reader, or of the command by another line's fault */
 
 /* When the outage that this call met began. A call's own failures count even while others get through. */
 static int64_t began(struct hold *h, int64_t now)
@@ -26,15 +27,9 @@ static void leave(struct hold *h)
 	h->tries = 0;
 }
 
-/* Has --grace passed since the first signal? */
-static bool too_late(const struct ctx *c, const struct hold *h)
+static bool too_late(const struct ctx *c)
 {
-	int64_t none = 0, now = clock_mono_ms();
-	if (!stop_requested())
-		return false;
-	if (atomic_compare_exchange_strong(&h->outage->stop_ms, &none, now))
-		none = now;
-	return now - none >= c->opt.grace_ms;
+	return grace_is_over(c) || input_left(c) != STAY;
 }
 
 /* Back-off. After a first signal sleeps end at once, so it goes in small steps, to the end of --grace at most. */
@@ -45,20 +40,22 @@ static void wait_turn(const struct ctx *c, const struct hold *h)
 		most = MOST_MS;
 	int64_t now = clock_mono_ms();
 	int64_t until = now + most / 2 + (int64_t)((double)most / 2 * random_unit());
-	for (; now < until && !too_late(c, h); now = clock_mono_ms())
-		if (!clock_sleep_ms(until - now))
+	for (; now < until && !too_late(c); now = clock_mono_ms())
+		if (!clock_sleep_ms(until - now < LOOK_UP_MS ? until - now : LOOK_UP_MS))
 			nanosleep(&(const struct timespec){ .tv_nsec = STEP_MS * 1000000 }, NULL);
 }
 
-bool hold_on(const struct ctx *c, struct hold *h, bool from_group, const struct err *e)
+bool hold_on(const struct ctx *c, struct hold *h, bool from_group, struct err *e)
 {
 	if (e->cls != ERR_UNAVAILABLE) {
 		e->cls == ERR_FAILED ? hold_over(h) : leave(h); /* a refusal is an answer, too */
 		return false;
 	}
 	int64_t now = clock_mono_ms(), since = began(h, now);
-	if ((!from_group && now - since >= c->opt.give_up_ms) || too_late(c, h)) {
+	if ((!from_group && now - since >= c->opt.give_up_ms) || too_late(c)) {
 		leave(h);
+		if (input_left(c) == READER_GONE)
+			err_set(e, ERR_PIPE, "", "reader gone");
 		return false;
 	}
 	log_outage(h->outage->what, false, e);

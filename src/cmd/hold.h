@@ -11,7 +11,6 @@
 struct outage {                   /* one for each thing that is asked; zero but for what */
 	const char *what;         /* a short constant text */
 	_Atomic int64_t since_ms; /* monotonic; 0: the latest call succeeded */
-	_Atomic int64_t stop_ms;  /* when a stop signal was first met here; 0: not yet */
 	_Atomic unsigned holding; /* calls that wait for its end */
 };
 
@@ -23,8 +22,8 @@ struct hold { /* one call; zero but for outage */
 
 /* After a failure: true when the caller should try again (after a wait), false when e is final, the outage has lasted
  * --give-up (from_group: no limit), or --grace has passed since a signal. A line of a group for which it is false is not dealt
- * with, and nothing may be written for it. */
-bool hold_on(const struct ctx *c, struct hold *h, bool from_group, const struct err *e);
+ * with, and nothing may be written for it. When the command is to end since its reader has gone, e becomes ERR_PIPE. */
+bool hold_on(const struct ctx *c, struct hold *h, bool from_group, struct err *e);
 
 /* After each success: the outage is over. */
 void hold_over(struct hold *h);

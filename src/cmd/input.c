@@ -1,9 +1,8 @@
-/* input.c - the next line of standard input, as filters take it through signals. */
+/* input.c - the next line of standard input, as filters take it through signals, and leaving it before its end. */
 #include "base/stop.h"
 #include "cmd/cmd.h"
+#include <limits.h>
 #include <unistd.h>
-
-#define LOOK_UP_MS 200 /* how late a signal may be noticed while input is silent */
 
 static void flush_stdout(void *arg)
 {
@@ -11,20 +10,54 @@ static void flush_stdout(void *arg)
 	out_soft_flush(arg, &ignored);
 }
 
+void leave_input(struct ctx *c, enum leave why)
+{
+	int stay = STAY;
+	ssize_t w = 0;
+	if (!atomic_compare_exchange_strong(&c->left, &stay, (int)why))
+		return;
+	if (c->wake[1] > 0)
+		w = write(c->wake[1], "", 1); /* never read: it stays readable for all who wait */
+	(void)w;
+	if (c->on_leave)
+		c->on_leave(c->on_leave_arg);
+}
+
+enum leave input_left(const struct ctx *c)
+{
+	return (enum leave)atomic_load(&c->left);
+}
+
+bool grace_is_over(const struct ctx *c)
+{
+	int64_t age = stop_age_ms();
+	return age >= 0 && age >= c->opt.grace_ms;
+}
+
 /* After a first signal: is it time to leave the input? */
 static bool stop_reading(struct ctx *c)
 {
 	/* At a terminal ^C means this command: there is no source in front that would end the input. */
 	bool by_hand = isatty(STDIN_FILENO);
-	int64_t now = clock_mono_ms();
-	if (!c->stop_ms)
-		c->stop_ms = now;
-	if (!by_hand && now - c->stop_ms < c->opt.grace_ms)
+	if (!by_hand && !grace_is_over(c))
 		return false;
 	if (!by_hand)
 		log_say("input did not end within --grace, stopping");
 	c->cut_short = !by_hand;
 	return true;
+}
+
+/* Nobody looks up while the input is silent: the descriptors say when there is something else to do. */
+static int wait_ms(struct ctx *c)
+{
+	const struct pollfd v[LINES_WATCH] = { { .fd = c->wake[0] > 0 ? c->wake[0] : -1, .events = POLLIN },
+		{ .fd = stop_fd(), .events = POLLIN } };
+	bool stopping = stop_requested();
+	lines_watch(c->in, v, stopping ? 1 : 2);
+	if (!stopping)
+		return -1;
+	int64_t left = c->opt.grace_ms - stop_age_ms();
+	return left > INT_MAX ? INT_MAX : left > 0 ? (int)left : 0;
 }
 
 int next_line(struct ctx *c, struct line *l, struct err *e)
@@ -34,16 +67,17 @@ int next_line(struct ctx *c, struct line *l, struct err *e)
 		c->input_ready = true;
 	}
 	for (;;) {
-		if (stop_requested() && stop_reading(c))
+		enum leave left = input_left(c);
+		if (left == READER_GONE)
+			return err_set(e, ERR_PIPE, "", "reader gone");
+		if (left != STAY || (stop_requested() && stop_reading(c)))
 			return 0;
-		switch (lines_next(c->in, l, LOOK_UP_MS, false, e)) {
+		switch (lines_next(c->in, l, wait_ms(c), false, e)) {
 		case LINES_LINE: return 1;
 		case LINES_END: return 0;
 		case LINES_ERROR: return -1;
 		default: break;
 		}
-		if (out_reader_gone(c->out))
-			return err_set(e, ERR_PIPE, "", "reader gone");
 	}
 }
 

@@ -4,6 +4,9 @@
 #include "flow/profiles.h"
 #include "rec/prompt_line.h"
 #include <stddef.h>
+#include <time.h>
+
+#define MOST_RACES 12 /* in a row; someone wins each, so more of them are no race */
 
 struct prompt_opts {
 	const char *profiles, *template, *render;
@@ -45,18 +48,32 @@ static int start(struct filter_job *f, struct err *e)
 	return 0;
 }
 
+/* Full jitter, 20 ms at first, a second at most; also behind a signal, when a sleep of clock.h is none. */
+static void wait_race(unsigned races)
+{
+	double most = races < 6 ? 20.0 * (1u << (races - 1)) : 1000;
+	nanosleep(&(const struct timespec){ .tv_nsec = (long)(random_unit() * most * 999999) }, NULL);
+}
+
 static void work(struct filter_job *f)
 {
 	struct job *j = (struct job *)f;
 	struct run *r = f->arg;
 	struct hold hold = { .outage = &r->outage };
+	unsigned races = 0;
 	while (profiles_apply(&r->profiles, &f->ev, f->in.line, &j->applied, &f->err)) {
-		if (cond_failed(&f->err)) { /* another writer of this user: read again */
+		if (cond_failed(&f->err) &&
+			++races <= MOST_RACES) { /* another writer of this user: read again */
 			err_clear(&f->err);
-			clock_sleep_ms((int64_t)(random_unit() * 20));
-		} else if (!filter_again(f, &hold)) {
-			return;
+			wait_race(races);
+			continue;
 		}
+		if (cond_failed(&f->err))
+			err_set(&f->err, ERR_UNAVAILABLE, "contention",
+				"the profile's version was another one each time that it was written");
+		races = 0;
+		if (!filter_again(f, &hold))
+			return;
 	}
 	hold_over(&hold);
 }

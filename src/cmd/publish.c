@@ -1,6 +1,4 @@
 /* publish.c - event lines, or one event from flags, to a stream; a receipt per line. */
-#include "base/lanes.h"
-#include "base/stop.h"
 #include "cmd/receipt.h"
 #include "cmd/report.h"
 #include "cmd/spooled.h"
@@ -10,7 +8,6 @@
 #include <stdlib.h>
 
 #define AGGREGATE_BYTES 51200 /* as the Kinesis Producer Library has it */
-#define CANCEL_MS 500         /* after the grace, for calls that end in time by themselves */
 
 struct publish_opts {
 	const char *user, *item, *type, *event_id, *timestamp, *partition_key, *hash_key;
@@ -63,7 +60,6 @@ static const struct opt table[] = {
 struct run {
 	struct ctx *c;
 	struct spooled spooled;
-	int64_t stop_ms; /* the ticker's own: when it saw the signal, 0: not yet */
 	struct puts *puts;
 	struct outgoing outgoing; /* of the reading thread */
 	struct report report;     /* of the reporting thread */
@@ -164,15 +160,9 @@ static int publish_lines(struct run *r, struct err *e)
 	return got;
 }
 
-/* A server that accepts and is silent must not outlast the grace. */
-static void look_at_grace(void *arg)
+static void hurry(void *arg)
 {
-	struct run *r = arg;
-	int64_t now = clock_mono_ms();
-	if (!r->stop_ms && stop_requested())
-		r->stop_ms = now;
-	if (r->stop_ms && now > r->stop_ms + r->c->opt.grace_ms + CANCEL_MS)
-		ports_cancel(r->c->ports);
+	puts_hurry(arg);
 }
 
 static enum exit_code publish(struct run *r, const struct puts_conf *pc)
@@ -180,13 +170,13 @@ static enum exit_code publish(struct run *r, const struct puts_conf *pc)
 	struct err e = { 0 };
 	outgoing_init(&r->outgoing);
 	report_init(&r->report, r->c);
-	struct ticker *t = ticker_start(CANCEL_MS, look_at_grace, r);
 	r->puts = puts_open(pc);
+	r->c->on_leave_arg = r->puts;
+	r->c->on_leave = hurry;
 	int got = o.user ? publish_flags(r, &e) : publish_lines(r, &e);
 	puts_close(r->puts);
 	enum exit_code status = report_status(&r->report, got, &e);
 	report_flush(&r->report);
-	ticker_stop(t, false);
 	report_release(&r->report);
 	outgoing_release(&r->outgoing);
 	return status;

@@ -14,8 +14,11 @@ struct replay_opts {
 	struct when since, until;
 	const char *speed, *key_is, *type, *after;
 	uint64_t max_record;
+	int64_t give_up_ms;
 };
 static struct replay_opts o;
+
+#define LOOK_UP_MS 500
 
 #define INTO(member) offsetof(struct replay_opts, member)
 static const struct opt table[] = {
@@ -31,6 +34,8 @@ static const struct opt table[] = {
 		"go on behind this object or line of it", 0, 0 },
 	{ 0, "max-record", "SIZE", OPT_SIZE, INTO(max_record), NULL, "16MiB", NULL, "refuse longer records",
 		64, 16777216 },
+	{ 0, "give-up", "TIME", OPT_MS, INTO(give_up_ms), NULL, "30s", NULL, "longest outage before it ends",
+		1, 86400e3 },
 	{ 0 },
 };
 
@@ -48,9 +53,15 @@ static int its_turn(struct run *r, const char *p, size_t n, struct err *e)
 	int64_t us;
 	if (!selection_has(&r->selection, p, n, &us))
 		return 0;
-	int64_t wait = pace_wait_ms(&r->pace, us);
-	if (wait > 0 && (out_soft_flush(r->c->out, e) || !clock_sleep_ms(wait)))
+	int64_t wait = pace_wait_ms(&r->pace, us), until = clock_mono_ms() + wait;
+	if (wait > 0 && out_soft_flush(r->c->out, e))
 		return -1;
+	for (; wait > 0; wait = until - clock_mono_ms()) {
+		if (!clock_sleep_ms(wait < LOOK_UP_MS ? wait : LOOK_UP_MS))
+			return -1;
+		if (input_left(r->c) == READER_GONE)
+			return err_set(e, ERR_PIPE, "", "reader gone");
+	}
 	return 1;
 }
 
@@ -148,6 +159,7 @@ static int from_stream(struct run *r, const char *name, struct err *e)
 			.since = o.since,
 			.until = o.until,
 			.end_at_tip = true,
+			.give_up_ms = o.give_up_ms,
 			.poll_ms = 250,
 			.threads = 4,
 			.on_record = on_streamed,
@@ -174,6 +186,7 @@ static int from_archive(struct run *r, const char *name, struct err *e)
 			.since = o.since,
 			.until = o.until,
 			.max_record = (size_t)o.max_record,
+			.give_up_ms = o.give_up_ms,
 			.on_record = on_archived,
 			.on_bad_object = on_bad_object,
 			.arg = r };

@@ -32,11 +32,17 @@ bool report_is_fatal(const struct err *why, bool from_group)
 	return why->cls != ERR_FAILED;
 }
 
+static void stop_reading(struct report *r, const struct err *e)
+{
+	atomic_store(&r->stopped, true);
+	leave_input(r->c, e->cls == ERR_PIPE ? READER_GONE : LEAVE);
+}
+
 void report_break(struct report *r, const struct err *e)
 {
 	if (r->output.cls == ERR_NONE)
 		r->output = *e;
-	atomic_store(&r->stopped, true);
+	stop_reading(r, e);
 }
 
 /* The line stays undone. Its producer may be gone, so it is kept where the user asked for that. */
@@ -62,7 +68,7 @@ bool report_settle(
 	if (!report_stopped(r) && !answered && !good && report_is_fatal(why, from_group)) {
 		log_line_error(o->no, why);
 		r->fatal = *why;
-		atomic_store(&r->stopped, true);
+		stop_reading(r, why);
 	}
 	if (report_stopped(r)) {
 		leave(r, o, why);

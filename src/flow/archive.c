@@ -1,6 +1,8 @@
 /* archive.c - list, fetch, unzip and cut the objects of an archive. */
 #include "flow/archive.h"
+#include "base/digest.h"
 #include "base/gunzip.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,8 @@
  * be ahead. An event may be archived late, after an outage of its producer. */
 #define AHEAD_US (2 * HOUR_US)
 #define LATE_US (24 * HOUR_US)
+#define FIRST_PAUSE_MS 250
+#define MOST_PAUSE_MS 8000
 
 struct reading {
 	const struct archive_conf *c;
@@ -20,6 +24,10 @@ struct reading {
 	uint64_t after_line;   /* records of it that are done; UINT64_MAX: all */
 	uint64_t skip;         /* records to pass over in the object under way */
 	bool ended;            /* on_record ended it: blob_get and blob_list do not tell */
+	bool any, whole;       /* a record of `object` has been handed on, or all of it is done */
+	uint64_t done;         /* its records that are */
+	int64_t out_ms;        /* monotonic, since when nothing comes; 0: it does */
+	int64_t pause_ms;
 };
 
 static bool digits(const char *s, size_t n)
@@ -61,12 +69,23 @@ static bool wanted(const struct archive_conf *c, const char *name)
 	return !(c->until.kind == WHEN_TIME && hour >= c->until.us + LATE_US);
 }
 
+static void again(struct reading *r)
+{
+	if (r->out_ms)
+		log_outage("archive", true, NULL);
+	r->out_ms = 0;
+}
+
 static int on_value(const struct split_value *v, void *arg, struct err *e)
 {
 	struct reading *r = arg;
 	const struct archive_record rec = { r->object, *v };
-	int rc = v->no <= r->skip ? 0 : r->c->on_record(&rec, r->c->arg, e);
+	if (v->no <= r->skip)
+		return 0;
+	again(r);
+	int rc = r->c->on_record(&rec, r->c->arg, e);
 	r->ended = rc > 0;
+	r->done = rc == 0 && v->no > r->done ? v->no : r->done;
 	return rc;
 }
 
@@ -100,7 +119,9 @@ static int read_object(struct reading *r, const char *name, uint64_t skip, struc
 {
 	struct gunzip *g = gunzip_new(on_plain, r);
 	snprintf(r->object, sizeof r->object, "%s%s%s", r->c->blob->uri, *name ? "/" : "", name);
-	r->skip = skip;
+	r->skip = r->done = skip;
+	r->any = true;
+	r->whole = false;
 	split_reset(&r->split);
 	int rc = blob_get(r->c->blob, name, on_bytes, g, e);
 	if (!r->ended)
@@ -113,6 +134,7 @@ static int read_object(struct reading *r, const char *name, uint64_t skip, struc
 		err_clear(e);
 		rc = r->c->on_bad_object(r->object, &why, r->c->arg, e);
 	}
+	r->whole = rc == 0;
 	return rc;
 }
 
@@ -148,18 +170,52 @@ static int parse_after(struct reading *r, struct err *e)
 	return 0;
 }
 
+static int read_behind(struct reading *r, struct err *e)
+{
+	const struct archive_conf *c = r->c;
+	int rc = 0;
+	if (r->after_name[0] && r->after_line != UINT64_MAX)
+		rc = read_object(r, r->after_name, r->after_line, e);
+	if (rc == 0)
+		rc = blob_list(c->blob, c->prefix, r->after_name[0] ? r->after_name : NULL, on_item, r, e);
+	if (rc == 0 && r->ended)
+		rc = 1;
+	return rc;
+}
+
+/* After an outage: true when it is to be tried again, behind what is done. Waits. */
+static bool wait_out(struct reading *r, const struct err *e)
+{
+	int64_t now = clock_mono_ms();
+	size_t uri = strlen(r->c->blob->uri);
+	if (!r->out_ms) {
+		r->out_ms = now;
+		r->pause_ms = FIRST_PAUSE_MS;
+	}
+	if (e->cls != ERR_UNAVAILABLE || now - r->out_ms >= r->c->give_up_ms)
+		return false;
+	log_outage("archive", false, e);
+	if (r->any) {
+		const char *name = r->object + uri;
+		snprintf(r->after_name, sizeof r->after_name, "%s", *name == '/' ? name + 1 : name);
+		r->after_line = r->whole ? UINT64_MAX : r->done;
+	}
+	int64_t half = r->pause_ms / 2;
+	r->pause_ms = r->pause_ms < MOST_PAUSE_MS ? r->pause_ms * 2 : r->pause_ms;
+	return clock_sleep_ms(half + (int64_t)((double)half * random_unit()));
+}
+
 int archive_read(const struct archive_conf *c, struct err *e)
 {
 	struct reading *r = mem_alloc(sizeof *r);
 	r->c = c;
 	int rc = parse_after(r, e);
 	split_init(&r->split, c->max_record, on_value, r);
-	if (rc == 0 && r->after_name[0] && r->after_line != UINT64_MAX)
-		rc = read_object(r, r->after_name, r->after_line, e);
 	if (rc == 0)
-		rc = blob_list(c->blob, c->prefix, r->after_name[0] ? r->after_name : NULL, on_item, r, e);
-	if (rc == 0 && r->ended)
-		rc = 1;
+		while ((rc = read_behind(r, e)) < 0 && wait_out(r, e))
+			err_clear(e);
+	if (rc >= 0)
+		again(r);
 	split_release(&r->split);
 	free(r);
 	return rc;

@@ -20,6 +20,8 @@ struct archive_conf {
 		after; /* URI of an object, ":LINE" behind it or not: go on behind that; NULL: from the start */
 	struct when since, until; /* used to pass over whole objects of Firehose's YYYY/MM/DD/HH/ layout */
 	size_t max_record;
+	/* An outage is held so long without a record, and the reading taken up again behind the last one; 0: it ends at once. */
+	int64_t give_up_ms;
 	/* Return 0 to go on, 1 to end, -1 with e. */
 	int (*on_record)(const struct archive_record *r, void *arg, struct err *e);
 	/* An object that can't be read to its end: return 0 to go on with the next, -1 to give up. */

@@ -50,6 +50,14 @@ bool follow_bounded(const struct follow *f)
 	return f->c.end_at_tip || f->c.until.kind == WHEN_TIME;
 }
 
+bool follow_gives_up(struct follow *f, int64_t since, const struct err *e)
+{
+	if (!f->c.give_up_ms || clock_mono_ms() - since < f->c.give_up_ms)
+		return false;
+	follow_fail(f, e);
+	return true;
+}
+
 int64_t follow_backoff_ms(const struct follow *f, unsigned fails)
 {
 	int64_t least = f->c.backoff_ms, top = least << (fails < 4 ? fails : 4);
@@ -114,6 +122,7 @@ struct follow *follow_open(const struct follow_conf *c, struct err *e)
 static void run_pass(struct follow *f)
 {
 	struct err e = { 0 };
+	int64_t began = clock_mono_ms();
 	f->pass_soon = false;
 	if (!follow_pass(f, &e)) {
 		if (f->pass_fails)
@@ -121,6 +130,9 @@ static void run_pass(struct follow *f)
 		f->pass_fails = 0;
 		f->pass_due_ms = clock_mono_ms() + (f->waiting ? f->c.failover_ms / 3 : PASS_MS);
 	} else if (e.cls == ERR_UNAVAILABLE && (f->passed || strcmp(e.code, "no-credentials") != 0)) {
+		f->pass_down_ms = f->pass_fails ? f->pass_down_ms : began;
+		if (follow_gives_up(f, f->pass_down_ms, &e))
+			return;
 		log_outage("list of shards", false, &e);
 		f->pass_due_ms = clock_mono_ms() + follow_backoff_ms(f, ++f->pass_fails);
 	} else if (e.cls != ERR_STOPPED) {

@@ -400,7 +400,8 @@ void follow_drain(struct follow *f)
 {
 	if (!f->c.group)
 		return;
-	int64_t until = clock_mono_ms() + f->c.grace_ms, pause = 20;
+	int64_t age = stop_age_ms(); /* some of --grace may have gone into a slow pipe already */
+	int64_t until = clock_mono_ms() + f->c.grace_ms - (age > 0 ? age : 0), pause = 20;
 	for (;;) {
 		struct err e = { 0 };
 		struct leases rows = { 0 };

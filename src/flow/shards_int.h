@@ -36,6 +36,7 @@ struct fshard {
 	bool handed; /* a record in this run */
 	int64_t due_ms;
 	unsigned fails, empties;
+	int64_t down_ms;       /* monotonic, begin of the first of these failures */
 	bool outage;           /* counted in follow.outages */
 	size_t record_bytes;   /* mean of the last answer */
 	bool settled, visited; /* of the walk over all shards that is under way */
@@ -62,6 +63,7 @@ struct follow {
 	int64_t last_ms;          /* monotonic, of the last callback */
 	int64_t pass_due_ms;
 	unsigned pass_fails;
+	int64_t pass_down_ms; /* monotonic, begin of the first of them */
 	bool pass_soon, passed;
 	pthread_t *threads;
 	unsigned started;
@@ -78,6 +80,7 @@ struct follow {
 void follow_fail(struct follow *f, const struct err *e);
 void follow_wake(struct follow *f);
 bool follow_ending(const struct follow *f); /* stop, from inside or by a signal */
+bool follow_gives_up(struct follow *f, int64_t since, const struct err *e); /* after an outage since then */
 int64_t follow_backoff_ms(const struct follow *f, unsigned fails);
 bool follow_bounded(const struct follow *f); /* ends by itself: -e, --until */
 

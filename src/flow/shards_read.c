@@ -58,7 +58,7 @@ static void outage(struct follow *f, struct fshard *s, bool on, const struct err
 		log_outage(f->c.stream->name, !on, e);
 }
 
-static void read_failed(struct follow *f, struct fshard *s, const struct err *e)
+static void read_failed(struct follow *f, struct fshard *s, int64_t began, const struct err *e)
 {
 	if (e->cls != ERR_UNAVAILABLE) {
 		if (e->cls != ERR_STOPPED)
@@ -72,6 +72,8 @@ static void read_failed(struct follow *f, struct fshard *s, const struct err *e)
 	/* LATEST asked again after an outage would skip what came meanwhile. */
 	if (s->cur.next.kind == POS_LATEST)
 		s->start = s->cur.next = (struct position){ .kind = POS_AT_TIME, .time_ms = f->start_ms };
+	s->down_ms = s->fails ? s->down_ms : began;
+	follow_gives_up(f, s->down_ms, e);
 	pthread_mutex_lock(&f->mu);
 	s->fails++;
 	if (is_throttle(e) && s->fails < 10)
@@ -244,7 +246,7 @@ static void read_one(struct follow *f, struct fshard *s, struct records *r)
 	struct err e = { 0 };
 	int64_t began = clock_mono_ms(), service_ms = stream_now_ms(f->c.stream);
 	if (stream_read(f->c.stream, &s->cur, answer_limit(s), r, &e)) {
-		read_failed(f, s, &e);
+		read_failed(f, s, began, &e);
 		return;
 	}
 	/* Should the iterator run out, LATEST must not mean a later tip. */

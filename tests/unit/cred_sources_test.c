@@ -191,7 +191,7 @@ static void programs(void **state)
 		struct aws_creds got = { 0 };
 		struct err e = { 0 };
 		int64_t limit = strncmp(r->name, "too slow", 8) == 0 ? 200 : 10000;
-		int rc = cred_process(&st, limit, &got, &e);
+		int rc = cred_process(&st, limit, NULL, &got, &e);
 		t.cases++;
 		if (r->id ? rc <= 0 || strcmp(got.id, r->id) != 0 : rc > 0 || !strstr(e.msg, r->message))
 			ROW_FAIL(&t, r->name, "rc %d: %s", rc, rc > 0 ? got.id : e.msg);
