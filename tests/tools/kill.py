@@ -191,12 +191,6 @@ class Pipe:
 
     def broken(self, *more):
         """Ended by what was done to it: any status that says so, but no crash and no store error."""
-        if 'jq' in self.names and self['consume'].poll() is None:
-            # It sees that its reader has gone when it writes the next line only, and on a silent stream there is none.
-            time.sleep(0.3)
-            self.ready()
-            self['consume'].terminate()
-            more += -signal.SIGTERM, 128 + signal.SIGTERM
         for name, status in self.wait().items():
             fine = {0, 1, LEASE_LOST, READER_GONE, NO_END, *more}
             if name in self.hit:
