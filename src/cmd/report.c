@@ -117,7 +117,7 @@ enum exit_code report_status(struct report *r, int got, const struct err *e)
 	if (r->fatal.cls != ERR_NONE) {
 		log_say("stopped: %llu line%s read but not done", (unsigned long long)r->undone,
 			r->undone == 1 ? " was" : "s were");
-		return err_exit(&r->fatal);
+		return strcmp(r->fatal.code, "grace") == 0 ? EXIT_NO_END : err_exit(&r->fatal);
 	}
 	if (r->output.cls != ERR_NONE)
 		return fail(&r->output);

@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define LEFT_MS 3000    /* after the input was left, calls under way may take so long */
-#define SLACK_MS 1000   /* beyond --grace: what just began may be quick */
-#define AGAIN_MS 1000   /* between two times that calls are ended */
-#define BLOCKED_MS 1000 /* a write that finds no room for so long, after --grace, never will */
+#define LEFT_MS 3000     /* after the input was left, calls under way may take so long */
+#define SLACK_MS 1000    /* beyond --grace: what just began may be quick */
+#define AGAIN_MS 1000    /* between two times that calls are ended */
+#define BLOCKED_MS 1000  /* a write that finds no room for so long, after --grace, never will */
+#define HOPELESS_MS 5000 /* beyond --grace: longer than any last round of writes */
 
 struct watch {
 	struct ctx *c;
@@ -34,14 +35,22 @@ static int64_t time_left(const struct watch *w)
 	return own < left ? own : left;
 }
 
-static void end_if_blocked(const struct watch *w)
+static bool blocked(const struct ctx *c)
+{
+	return out_blocked_ms(c->out) >= BLOCKED_MS || (c->dead && out_blocked_ms(c->dead) >= BLOCKED_MS);
+}
+
+static void end_hopeless(const struct watch *w)
 {
 	int sig = stop_signal();
-	if (!sig || !grace_is_over(w->c) ||
-		(out_blocked_ms(w->c->out) < BLOCKED_MS &&
-			(!w->c->dead || out_blocked_ms(w->c->dead) < BLOCKED_MS)))
+	if (!sig || !grace_is_over(w->c))
 		return;
-	log_say("output was not taken within --grace, stopping");
+	if (blocked(w->c))
+		log_say("output was not taken within --grace, stopping");
+	else if (stop_age_ms() >= w->c->opt.grace_ms + HOPELESS_MS)
+		log_say("no clean end within --grace, stopping");
+	else
+		return;
 	_exit(EXIT_SIGNAL + sig);
 }
 
@@ -51,7 +60,7 @@ static int act(struct watch *w)
 	int64_t left = time_left(w), now = clock_mono_ms();
 	if (left > 0)
 		return left > INT_MAX ? (left == INT64_MAX ? -1 : INT_MAX) : (int)left;
-	end_if_blocked(w);
+	end_hopeless(w);
 	if (now >= w->cancel_ms) {
 		if (w->ports)
 			ports_cancel(w->ports);

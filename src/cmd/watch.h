@@ -2,8 +2,8 @@
  * waits for, and ends what outlasts --grace.
  *
  * When the reader has gone, the input is left (leave_input). When --grace has passed since the first signal, or a little time
- * since the input was left, calls to services are ended, again each second. When a write has then found no room for a second,
- * the process ends as by a second signal. */
+ * since the input was left, calls to services are ended, again each second. When after a signal and --grace a write has found no
+ * room for a second, or nothing has helped for five, the process ends as by a second signal. */
 #ifndef RECAGENT_CMD_WATCH_H
 #define RECAGENT_CMD_WATCH_H
 
