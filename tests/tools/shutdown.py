@@ -10,6 +10,7 @@ import collections
 import concurrent.futures
 import json
 import os
+import select
 import shutil
 import signal
 import sqlite3
@@ -25,7 +26,7 @@ GRACE = 1.0
 SLACK = float(os.environ.get('SLACK', 8))  # a second for the watch, the rest for a busy machine
 PIPE = ['consume', 'prompt', 'invoke', 'ack']
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
-SOME, READER_GONE, NO_END = 1, 8, 9
+SOME, LEASE_LOST, READER_GONE, NO_END = 1, 7, 8, 9
 PAD = 'x' * 2000  # thirty lines fill a pipe
 
 
@@ -153,11 +154,27 @@ def busy(w, pipe, x):
     time.sleep(0.1)
 
 
+def await_full(p):
+    """Nothing more goes into the standard output of that process."""
+    fd = os.open('/proc/%d/fd/1' % p.pid, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        full = select.poll()
+        full.register(fd, select.POLLOUT)
+        began = since = time.monotonic()
+        while time.monotonic() - since < 0.4:
+            if full.poll(0):
+                since = time.monotonic()
+            if since - began > 30:
+                raise Wrong('its pipe does not get full')
+            time.sleep(0.01)
+    finally:
+        os.close(fd)
+
+
 def reader_stopped(w, pipe, x):
     pipe.v[x + 1].send_signal(signal.SIGSTOP)
     w.put(600)
-    # A pipe, the line in the air and the window behind it: nothing of this stage moves any more.
-    time.sleep(1.2)
+    await_full(pipe.v[x])
     return x + 1
 
 
@@ -205,7 +222,8 @@ def status_of_others(name, before, hit_name, how, moment):
     if clean:
         return {0}
     if before:
-        return {READER_GONE}
+        # An ack that leaves its input gives up the leases: its consume may see that first.
+        return {READER_GONE, LEASE_LOST} if name == 'consume' and hit_name.startswith('ack') else {READER_GONE}
     # Whether the mark "end" or a group's line had come through, and whether a line was cut, is a matter of the moment.
     return {0, SOME, NO_END} if name.startswith('ack') else {0, SOME}
 
@@ -325,7 +343,7 @@ def one_group(how, moment, stop=None):
             if how == 'TERM twice':
                 want = {0, n, READER_GONE, NO_END}
             elif stop is not None:
-                want = {n} if i == stop - 1 else {0, n} if i < stop else {0, READER_GONE, NO_END, n} if i == stop else {NO_END, 0}
+                want = {n} if i == stop - 1 else {0, n, NO_END} if i < stop else {0, READER_GONE, NO_END, n} if i == stop else {NO_END, 0}
             if status not in want:
                 raise Wrong('%s ended with %d, not %s' % (PIPE[i], status, sorted(want)))
         check_world(w)
