@@ -198,6 +198,7 @@ complete -c recagent -n '__fish_seen_subcommand_from replay' -l speed -s x -x -d
 complete -c recagent -n '__fish_seen_subcommand_from replay' -l key-is -x -d 'only events of this KEY'
 complete -c recagent -n '__fish_seen_subcommand_from replay' -l type -s t -x -d 'only events of this event_type'
 complete -c recagent -n '__fish_seen_subcommand_from replay' -l after -s a -x -d 'go on behind this object or line of it'
+complete -c recagent -n '__fish_seen_subcommand_from replay' -l dead-letters -s d -d 'SOURCE holds dead letters: the lines in them'
 complete -c recagent -n '__fish_seen_subcommand_from replay' -l max-record -x -d 'refuse longer records'
 complete -c recagent -n '__fish_seen_subcommand_from replay' -l give-up -x -d 'longest outage before it ends'
 complete -c recagent -n '__fish_seen_subcommand_from replay' -l key -s k -x -d 'member that names whose event it is'

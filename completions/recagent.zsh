@@ -258,6 +258,7 @@ _recagent() {
 			'--key-is[only events of this KEY]:U:' \
 			{-t,--type}'[only events of this event_type]:T:' \
 			{-a,--after}'[go on behind this object or line of it]:OBJECT[:LINE]:' \
+			{-d,--dead-letters}'[SOURCE holds dead letters\: the lines in them]' \
 			'--max-record[refuse longer records]:SIZE:' \
 			'--give-up[longest outage before it ends]:TIME:' \
 			{-k,--key}'[member that names whose event it is]:FIELD:' \

@@ -6,6 +6,8 @@
 #include "flow/record_line.h"
 #include "flow/selection.h"
 #include "flow/shards.h"
+#include "rec/event.h"
+#include "rec/letter.h"
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@ struct replay_opts {
 	const char *speed, *key_is, *type, *after;
 	uint64_t max_record;
 	int64_t give_up_ms;
+	bool dead_letters;
 };
 static struct replay_opts o;
 
@@ -32,6 +35,8 @@ static const struct opt table[] = {
 	{ 't', "type", "T", OPT_STR, INTO(type), NULL, NULL, NULL, "only events of this event_type", 0, 0 },
 	{ 'a', "after", "OBJECT[:LINE]", OPT_STR, INTO(after), NULL, NULL, NULL,
 		"go on behind this object or line of it", 0, 0 },
+	{ 'd', "dead-letters", NULL, OPT_FLAG, INTO(dead_letters), NULL, NULL, NULL,
+		"SOURCE holds dead letters: the lines in them", 0, 0 },
 	{ 0, "max-record", "SIZE", OPT_SIZE, INTO(max_record), NULL, "16MiB", NULL, "refuse longer records",
 		64, 16777216 },
 	{ 0, "give-up", "TIME", OPT_MS, INTO(give_up_ms), NULL, "30s", NULL, "longest outage before it ends",
@@ -44,7 +49,7 @@ struct run {
 	struct selection selection;
 	struct pace pace;
 	struct envelope *envelope; /* of a stream */
-	struct buf line, flat, source;
+	struct buf line, flat, source, inner;
 };
 
 /* Is it wanted, and has its turn come? 1 yes, 0 no, -1 with e; e untouched: a signal came first. */
@@ -98,6 +103,35 @@ static int check_record(const struct archive_record *a, struct err *why)
 	return 0;
 }
 
+/* The record's line into r->line. 1 it is there, 0 not wanted, -1 with e, 2 it is bad and why says it. */
+static int archived_line(struct run *r, const struct archive_record *a, struct err *why, struct err *e)
+{
+	struct json_object obj;
+	struct json_member source;
+	const char *p = a->value.p;
+	size_t n = a->value.len;
+	if (check_record(a, why))
+		return 2;
+	if (o.dead_letters) {
+		buf_reset(&r->inner);
+		if (letter_line(&r->inner, &obj, &source, p, n, why)) {
+			err_prefix(why, "%s: ", a->object);
+			return 2;
+		}
+		p = r->inner.p;
+		n = r->inner.len;
+	}
+	int turn = its_turn(r, p, n, e);
+	if (turn <= 0)
+		return turn;
+	/* A position of its own would count as one of the stream; it is the archive's now. */
+	bool fits = o.dead_letters ? line_with_source(&r->line, p, &obj, &source, r->source.p, r->source.len)
+				   : record_line(&r->line, &r->flat, p, n, r->source.p, r->source.len);
+	if (!fits)
+		err_set(why, ERR_REFUSED, "record-too-long", "%s: record is too long for a line", a->object);
+	return fits ? 1 : 2;
+}
+
 static int on_archived(const struct archive_record *a, void *arg, struct err *e)
 {
 	struct run *r = arg;
@@ -107,14 +141,11 @@ static int on_archived(const struct archive_record *a, void *arg, struct err *e)
 	buf_str(&r->source, "{\"object\":");
 	json_quote_str(&r->source, a->object);
 	buf_printf(&r->source, ",\"line\":%llu}", (unsigned long long)a->value.no);
-	int bad = check_record(a, &why), turn = bad ? 1 : its_turn(r, a->value.p, a->value.len, e);
-	if (turn <= 0)
-		return turn == 0 ? 0 : e->cls == ERR_NONE ? 1 : -1;
+	int got = archived_line(r, a, &why, e);
+	if (got <= 0)
+		return got == 0 ? 0 : e->cls == ERR_NONE ? 1 : -1;
 	ledger_count(r->c, COUNT_IN);
-	if (!bad && !record_line(&r->line, &r->flat, a->value.p, a->value.len, r->source.p, r->source.len))
-		bad = err_set(
-			&why, ERR_REFUSED, "record-too-long", "%s: record is too long for a line", a->object);
-	return bad ? refuse(r, a, &why, e) : write_line(r, &r->line, e);
+	return got == 2 ? refuse(r, a, &why, e) : write_line(r, &r->line, e);
 }
 
 static int on_bad_object(const char *object, const struct err *why, void *arg, struct err *e)
@@ -150,6 +181,9 @@ static int from_stream(struct run *r, const char *name, struct err *e)
 {
 	struct stream *s = NULL;
 	struct follow *f = NULL;
+	if (o.dead_letters)
+		return err_set(e, ERR_USAGE, "",
+			"--dead-letters: they are in files or on S3; a file is named ./%s", name);
 	if (o.after)
 		return err_set(e, ERR_USAGE, "", "--after is for archives; a stream takes --since");
 	int rc = open_stream(r->c->ports, name, &s, e);
@@ -219,7 +253,8 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 		.selection = { o.since, o.until, c->opt.key, o.key_is, o.type },
 		.line = BUF_INIT(BUF_MAX_LINE),
 		.flat = BUF_INIT(BUF_MAX_LINE),
-		.source = BUF_INIT(BUF_MAX_SMALL) };
+		.source = BUF_INIT(BUF_MAX_SMALL),
+		.inner = BUF_INIT(BUF_MAX_LINE) };
 	int rc = pace_parse(&r.pace, o.speed, &e);
 	if (rc == 0 && argc != 1)
 		rc = err_set(
@@ -233,6 +268,7 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 	buf_release(&r.line);
 	buf_release(&r.flat);
 	buf_release(&r.source);
+	buf_release(&r.inner);
 	return rc < 0 ? fail(&e) : EXIT_DONE;
 }
 

@@ -201,3 +201,27 @@ archived() { mkdir -p "store/s3/bucket/$(dirname "$1")" && cat >"store/s3/bucket
 	[ "$(cat out | wc -l)" = 2 ]
 	grep -q 'record is longer than --max-record' err
 }
+
+@test "dead letters are fed back: the lines in them, byte for byte, without their old position" {
+	recagent setup >/dev/null
+	cat >lines <<-'E'
+		{"user_id":"u1","item_id":"i1","event_type":"click","event_id":"a1","timestamp":"2026-01-05T10:00:00Z"}
+		not json
+		{"user_id":7,"x":14.990,"event_id":"a2","_source":{"stream":"s","shard_id":"a","sequence_number":"4","group":"g"},"é":"\u00e9"}
+	E
+	recagent publish --dead-letter dead <lines >receipts || [ $? = 1 ]
+	sed -i 's/\\"user_id\\":7/\\"user_id\\":\\"u7\\"/' dead # repaired by hand
+	recagent replay --dead-letters ./dead >out 2>err && return 1
+	grep -q "line 1: ./dead: the line in it: not JSON" err
+	grep event_id out >got
+	echo '{"user_id":"u7","x":14.990,"event_id":"a2","é":"\u00e9","_source":{"object":"./dead","line":2}}' | cmp - got
+	recagent publish <got >receipts
+	[ "$(recagent consume -e --no-marks | jq -r .event_id | sort | tr '\n' ' ')" = "a1 a2 " ]
+	# What is no dead letter, or holds no whole line, is refused again.
+	printf '%s\n' '{"user_id":"u"}' '{"command":"publish","data":7}' '{"command":"x","data":"{}","truncated":true}' '{"command":"x","data":"{}"}' >odd
+	recagent replay -d ./odd >out 2>err && return 1
+	[ "$(grep -c '^recagent replay: line' err)" = 3 ]
+	grep -qxF '{"_source":{"object":"./odd","line":4}}' out
+	recagent replay -d events 2>err && return 1
+	grep -q 'a file is named ./events' err
+}
