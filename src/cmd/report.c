@@ -124,5 +124,6 @@ enum exit_code report_status(struct report *r, int got, const struct err *e)
 	if (got < 0)
 		return fail(e);
 	/* When the service took nothing at all, its own status says more than "some lines failed". */
-	return l->failed && !l->out && r->last.cls != ERR_NONE ? err_exit(&r->last) : EXIT_DONE;
+	return l->failed && !l->out && !l->spooled && r->last.cls != ERR_NONE ? err_exit(&r->last)
+									      : EXIT_DONE;
 }

@@ -129,7 +129,6 @@ enum exit_code spooled_close(struct spooled *s, enum exit_code status)
 	detour_close(s->detour, finish, &end);
 	s->c->ledger.drained = end.sent;
 	s->c->ledger.left = end.left;
-	log_outage("spool", true, NULL);
 	if (end.sent)
 		log_note("%" PRIu64 " line%s sent from the spool", end.sent,
 			end.sent == 1 ? " was" : "s were");

@@ -126,6 +126,14 @@ static void drained(const struct put_result *r, void *memory, void *arg)
 	atomic_fetch_sub(&d->aside_count, 1);
 }
 
+static void idle(void *arg)
+{
+	struct detour *d = arg;
+	struct err e = { 0 };
+	if (!atomic_load(&d->halted) && spool_note(d->spool, &e))
+		halt(d, &e);
+}
+
 static void outage(const struct err *e, void *arg)
 {
 	struct detour *d = arg;
@@ -200,7 +208,7 @@ int detour_open(struct detour **out, const struct detour_conf *c, struct err *e)
 	pc.linger_ms = LINGER_MS;
 	pc.want_receipts = false;
 	pc.done = drained;
-	pc.idle = NULL;
+	pc.idle = idle;
 	pc.outage = outage;
 	pc.arg = d;
 	d->puts = puts_open(&pc);

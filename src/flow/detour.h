@@ -4,7 +4,7 @@
  * puts hands over what has failed for long enough, and all that has to stay behind it: each key's records keep their order, other
  * keys go on directly. While nothing goes through at all, everything is spooled, and only the drain asks whether the stream takes
  * records again. The drain has puts of its own, in the order of the spool; what was sent is acknowledged there, so that a
- * crash sends again what was in flight and at most a few hundred records before that, and loses nothing. */
+ * crash sends again what was in flight, and loses nothing. */
 #ifndef RECAGENT_FLOW_DETOUR_H
 #define RECAGENT_FLOW_DETOUR_H
 

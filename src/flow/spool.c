@@ -264,6 +264,14 @@ int spool_ack(struct spool *s, const struct spool_mark *upto, uint64_t n, struct
 	return rc;
 }
 
+int spool_note(struct spool *s, struct err *e)
+{
+	pthread_mutex_lock(&s->lock);
+	int rc = s->unnoted ? note_position(s, false, e) : 0;
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
 struct spool_state spool_state(struct spool *s)
 {
 	pthread_mutex_lock(&s->lock);

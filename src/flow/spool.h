@@ -55,6 +55,9 @@ int spool_next(struct spool *s, struct spool_record *out, struct err *e);
 
 /* All up to there are dealt with. In the order of spool_next; n: how many that are. */
 int spool_ack(struct spool *s, const struct spool_mark *upto, uint64_t n, struct err *e);
+/* Note how far that is, so that a crash does not send it again. By the thread that acknowledges, when it has nothing else to
+ * do; spool_ack does it by itself now and then. */
+int spool_note(struct spool *s, struct err *e);
 
 struct spool_state spool_state(struct spool *s);
 int spool_close(struct spool *s, struct err *e); /* notes the position. NULL is fine */
