@@ -151,8 +151,12 @@ static int finish(struct run *r, struct err *e)
 static enum exit_code verdict(struct run *r)
 {
 	struct err e = { 0 };
-	if (commits_lost(r->commits))
-		err_set(&e, ERR_LEASE_LOST, "", "some lines belong to shards that another worker has taken");
+	size_t lost = commits_lost(r->commits);
+	if (lost)
+		err_set(&e, ERR_LEASE_LOST, "",
+			"lines of %zu shard%s not committed: another worker has taken over and gets them "
+			"again",
+			lost, lost == 1 ? " are" : "s are");
 	if (e.cls != ERR_NONE)
 		return fail(&e);
 	if (r->group_lines && !r->ended) {

@@ -1,4 +1,10 @@
-/* commits.c - positions of lines that have come through, gathered per shard and written forward only. */
+/* commits.c - positions of lines that have come through, gathered per shard and written forward only.
+ *
+ * A worker may lose a shard, get it back, and hand on lines of it again while lines of its first tenure are still on their
+ * way here, all under one owner's name. Committing any of them is right, whichever tenure it is of: a tenure starts at the
+ * row's checkpoint, up to which all had been dealt with, and hands on what follows without a gap and in order; so a line that
+ * has come through says that all of the shard up to it is dealt with. Who owns the row decides who may say so, no more. That
+ * is why a refused commit is tried again when more of the shard comes, and at the end. */
 #include "flow/commits.h"
 
 #include "base/mem.h"
@@ -19,7 +25,9 @@ struct entry { /* one shard as one owner reads it */
 	char want[SEQ_MAX], done[SEQ_MAX]; /* done: committed by us; "" nothing yet */
 	uint64_t want_sub, done_sub;
 	bool parents_due; /* its parents' ends are still to be written */
-	bool lost;
+	bool lost;        /* refused: another worker has the shard */
+	bool again;       /* lost, but more has come: it may be ours again */
+	bool said;        /* that it is lost */
 };
 
 struct commits {
@@ -30,7 +38,6 @@ struct commits {
 	size_t ngroups;
 	struct entry **v;
 	size_t n, last;
-	bool lost;
 };
 
 static int open_in_ports(void *arg, const char *group, struct table **out, struct err *e)
@@ -142,13 +149,19 @@ void commits_note(struct commits *c, const struct source *s)
 		memcpy(en->want, at, strlen(at) + 1);
 		en->want_sub = sub;
 	}
+	en->again = true;
 	pthread_mutex_unlock(&c->mu);
+}
+
+static bool is_behind(const struct entry *en)
+{
+	return en->want[0] &&
+	       (!en->done[0] || checkpoint_compare(en->want, en->want_sub, en->done, en->done_sub) > 0);
 }
 
 static bool is_new(const struct entry *en)
 {
-	return !en->lost && en->want[0] &&
-	       (!en->done[0] || checkpoint_compare(en->want, en->want_sub, en->done, en->done_sub) > 0);
+	return is_behind(en) && (!en->lost || en->again);
 }
 
 /* io held. Tables stay open; entries never move. */
@@ -201,9 +214,12 @@ static int commit(struct commits *c, struct entry *en, const char *want, uint64_
 	if (!rc) {
 		memcpy(en->done, want, strlen(want) + 1);
 		en->done_sub = sub;
-		en->parents_due = false;
+		en->parents_due = en->lost = en->said = false;
 	} else if (e->cls == ERR_LEASE_LOST) {
-		en->lost = c->lost = true;
+		en->lost = true;
+		if (en->said)
+			rc = 0;
+		en->said = true;
 	}
 	pthread_mutex_unlock(&c->mu);
 	return rc;
@@ -217,6 +233,7 @@ static struct entry *pick(struct commits *c, size_t i, char want[SEQ_MAX], uint6
 	*end = i >= c->n;
 	if (!*end && is_new(c->v[i])) {
 		en = c->v[i];
+		en->again = false;
 		memcpy(want, en->want, SEQ_MAX);
 		*sub = en->want_sub;
 	}
@@ -229,7 +246,7 @@ int commits_flush(struct commits *c, struct err *e)
 	char want[SEQ_MAX];
 	uint64_t sub;
 	bool end = false;
-	int rc = 0;
+	int rc = 0, lost = 0;
 	pthread_mutex_lock(&c->io);
 	for (size_t i = 0; !end; i++) {
 		struct err mine = { 0 };
@@ -241,29 +258,47 @@ int commits_flush(struct commits *c, struct err *e)
 		rc = -1;
 		if (mine.cls != ERR_LEASE_LOST)
 			break;
+		lost++;
 	}
 	pthread_mutex_unlock(&c->io);
+	if (lost > 1 && e)
+		err_prefix(e, "%d shards taken by other workers, among them ", lost);
 	return rc;
 }
 
-/* io held. Is this row some owner's whose lines came through here, with nothing of it still to be written? */
-static bool may_release(struct commits *c, size_t group, const struct lease *row)
+/* io held. Is owner one whose lines came through here, with nothing of this row still to be written? */
+static bool may_release(struct commits *c, size_t group, const struct lease *row, const char *owner)
 {
 	bool seen = false, open = false;
 	pthread_mutex_lock(&c->mu);
 	for (size_t i = 0; i < c->n; i++) {
 		const struct entry *en = c->v[i];
-		if (en->group != group || !en->owner[0] || strcmp(en->owner, row->owner) != 0)
+		if (en->group != group || !en->owner[0] || strcmp(en->owner, owner) != 0)
 			continue;
 		seen = true;
-		open = open || (!strcmp(en->shard_id, row->shard_id) && is_new(en));
+		open = open || (!strcmp(en->shard_id, row->shard_id) && is_behind(en));
 	}
 	pthread_mutex_unlock(&c->mu);
 	return seen && !open;
 }
 
+/* io held. In a handoff it has two owners. */
+static int release_row(
+	struct commits *c, size_t group, struct table *t, const struct lease *row, struct err *e)
+{
+	const char *const names[2] = { row->checkpoint_owner, row->owner };
+	for (int i = 0; i < 2; i++)
+		if (names[i][0] && may_release(c, group, row, names[i]))
+			return lease_release_owner(t, row->shard_id, names[i], e);
+	return 0;
+}
+
 int commits_release(struct commits *c, struct err *e)
 {
+	pthread_mutex_lock(&c->mu);
+	for (size_t i = 0; i < c->n; i++)
+		c->v[i]->again = true; /* who has it may have come as far by now */
+	pthread_mutex_unlock(&c->mu);
 	int rc = commits_flush(c, e);
 	pthread_mutex_lock(&c->io);
 	for (size_t g = 0; g < c->ngroups; g++) {
@@ -272,8 +307,7 @@ int commits_release(struct commits *c, struct err *e)
 		struct err mine = { 0 };
 		bool bad = table_of(c, g, &t, &mine) || leases_scan(t, NULL, &rows, &mine);
 		for (size_t i = 0; !bad && i < rows.n; i++)
-			if (rows.v[i].owner[0] && may_release(c, g, &rows.v[i]))
-				bad = lease_release_owner(t, rows.v[i].shard_id, rows.v[i].owner, &mine);
+			bad = release_row(c, g, t, &rows.v[i], &mine);
 		leases_free(&rows);
 		if (bad && !rc && e)
 			*e = mine;
@@ -283,13 +317,14 @@ int commits_release(struct commits *c, struct err *e)
 	return rc;
 }
 
-bool commits_lost(const struct commits *c)
+size_t commits_lost(struct commits *c)
 {
-	struct commits *m = (struct commits *)c;
-	pthread_mutex_lock(&m->mu);
-	bool lost = m->lost;
-	pthread_mutex_unlock(&m->mu);
-	return lost;
+	size_t n = 0;
+	pthread_mutex_lock(&c->mu);
+	for (size_t i = 0; i < c->n; i++)
+		n += c->v[i]->lost && is_behind(c->v[i]);
+	pthread_mutex_unlock(&c->mu);
+	return n;
 }
 
 size_t commits_uncommitted(struct commits *c)
@@ -297,7 +332,7 @@ size_t commits_uncommitted(struct commits *c)
 	size_t n = 0;
 	pthread_mutex_lock(&c->mu);
 	for (size_t i = 0; i < c->n; i++)
-		n += is_new(c->v[i]);
+		n += !c->v[i]->lost && is_behind(c->v[i]);
 	pthread_mutex_unlock(&c->mu);
 	return n;
 }

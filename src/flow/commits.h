@@ -15,12 +15,13 @@ struct commits *commits_new_with(commits_open_table *fn, void *arg);
 void commits_note(struct commits *c, const struct source *s);
 /* False: it names a group and a position, but one that no lease row can hold; commits_note would pass over it. */
 bool commits_usable(const struct source *s);
-/* Write what is new. Returns 0, or -1 with the first error; ERR_LEASE_LOST for a shard marks it lost for good (the others go on).
- * An outage ends the round: the rest waits for the next. */
+/* Write what is new. Returns 0, or -1 with the first error. ERR_LEASE_LOST: another worker has a shard; returned once for each
+ * loss, the others go on, and it is tried again when more of the shard comes. An outage ends the round: the rest waits. */
 int commits_flush(struct commits *c, struct err *e);
 /* At end of input: flush, then give up the leases of the owners seen, but for shards with something uncommitted. */
 int commits_release(struct commits *c, struct err *e);
-bool commits_lost(const struct commits *c);
+/* Shards with lines that another worker's lease keeps from being committed: it has not come as far, and gets them again. */
+size_t commits_lost(struct commits *c);
 size_t commits_uncommitted(struct commits *c); /* shards; lost ones do not count */
 void commits_free(struct commits *c);
 

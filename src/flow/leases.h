@@ -17,6 +17,8 @@
 #define LEASE_KEY "leaseKey"
 #define LEASE_MOVED "positionSetTimestamp"
 #define OWNER_MAX 160
+#define LEASE_NEVER_SEEN                                                                                     \
+	(INT64_MIN / 2) /* seen_ms of a row that nobody owned when it was first seen: very old */
 
 /* What `checkpoint` holds when it is no sequence number. */
 #define CP_TRIM_HORIZON "TRIM_HORIZON"
@@ -55,6 +57,8 @@ struct lease *leases_find(const struct leases *l, const char *shard_id);
 /* One row; false in *found when there is none. */
 int lease_get(struct table *t, const char *shard_id, struct lease *out, bool *found, struct err *e);
 bool lease_is_end(const struct lease *l);
+/* Something of the shard has been committed, or its end. */
+bool lease_begun(const struct lease *l);
 /* Nobody's, or its counter has stood still for longer than failover_ms. */
 bool lease_expired(const struct lease *l, int64_t now_mono_ms, int64_t failover_ms);
 /* Where to read on. AT_TIMESTAMP of another program, whose time is not in the row: from the horizon. */
@@ -65,17 +69,31 @@ int lease_create(struct table *t, const struct shard *s, const char *stream_arn,
 	const struct position *start, struct err *e);
 /* Delete a row that is still as l says (its counter); one that has changed or gone is left alone. */
 int lease_delete(struct table *t, const struct lease *l, struct err *e);
-/* Conditional on leaseCounter = l->counter. On success *l is what is stored now. cond_failed(e): someone else was first;
- * a write of our own whose answer was lost counts as success. */
+/* Conditional on leaseCounter = l->counter. On success *l is what is stored now, and so it is when cond_failed(e), that is,
+ * when someone else was first (a row that is gone: all but shard_id empty). A write of our own whose answer was lost counts
+ * as success. lease_take ends a handoff by force. lease_renew renews for whoever works on the shard: l->checkpoint_owner in a
+ * handoff, else l->owner. */
 int lease_take(struct table *t, struct lease *l, const char *owner, struct err *e);
 int lease_renew(struct table *t, struct lease *l, struct err *e);
 int lease_release(struct table *t, const struct lease *l, struct err *e);
-/* Forward-only checkpoint, conditional on leaseOwner = owner or on there being no owner; leaves leaseCounter
- * alone. Returns 0 also when the row is already as far. ERR_LEASE_LOST when another owns it, or nobody does and it was moved by hand.
- * NULL owner: whoever owns it. */
+
+/* Graceful handoff, as KCL 3 has it: leaseOwner is the next owner, checkpointOwner the one who still works, renews and commits.
+ * Conditional on both owners being as l says. Start: on success *l is what is stored now. Over: the old owner has committed
+ * all. Back: the next one withdraws. */
+int lease_hand_start(struct table *t, struct lease *l, const char *next, struct err *e);
+int lease_hand_over(struct table *t, const struct lease *l, struct err *e);
+int lease_hand_back(struct table *t, const struct lease *l, struct err *e);
+
+/* At a shard's end, before its SHARD_END. A row that is gone is fine. */
+int lease_set_children(
+	struct table *t, const char *shard_id, const char *const *ids, size_t n, struct err *e);
+/* Forward-only checkpoint, conditional on leaseOwner = owner, or checkpointOwner = owner, or on there being no owner; leaves
+ * leaseCounter alone. Returns 0 also when the row is already as far, whoever's it is. ERR_LEASE_LOST when another owns it,
+ * or nobody does and it was moved by hand. NULL owner: whoever owns it. */
 int lease_checkpoint(struct table *t, const char *shard_id, const char *owner, const char *checkpoint,
 	uint64_t sub, struct err *e);
-/* Release by the name of the owner (ack at end of input): only if it is still that owner's. */
+/* Release by the name of the owner (ack at end of input), only if it is still that owner's; in a handoff it goes to the
+ * other one of the two. */
 int lease_release_owner(struct table *t, const char *shard_id, const char *owner, struct err *e);
 /* Order of two checkpoints with sentinels: AT_TIMESTAMP < TRIM_HORIZON < LATEST < numbers < SHARD_END. */
 int checkpoint_compare(const char *a, uint64_t asub, const char *b, uint64_t bsub);

@@ -75,3 +75,12 @@ bool owner_dead(const char *owner)
 	unsigned long long now = start_time(pid);
 	return now && now != started;
 }
+
+bool owner_gentle(const char *owner)
+{
+	const char *p = strchr(owner, ':');
+	size_t pid = p ? strspn(p + 1, "0123456789") : 0;
+	const char *where = pid ? p + 1 + pid : "";
+	const char *id = where[0] == ':' ? strchr(where + 1, ':') : NULL;
+	return id && strchr(where, '-') && strlen(id + 1) == 8 && strspn(id + 1, "0123456789abcdef") == 8;
+}

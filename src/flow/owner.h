@@ -10,5 +10,7 @@
 void owner_new(char out[OWNER_MAX]);
 /* True only if it is certain: a process of this boot and pid namespace that no longer runs. */
 bool owner_dead(const char *owner);
+/* A worker of this program, by its name: asked for a lease, it hands it over. */
+bool owner_gentle(const char *owner);
 
 #endif

@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PASS_MS 10000 /* how often the shards are listed when nothing asks for it */
+#define PASS_MS                                                                                              \
+	10000 /* how often the shards are listed when nothing asks for it, and leases looked at when all are ours */
 #define POLL_MS 250
 #define POLL_CHEAP_MS 50
 #define CHEAP_BELOW_MS 200 /* a stream that lets a shard be read more often than that is local */
@@ -76,6 +77,7 @@ static void init_sync(struct follow *f)
 	pthread_mutex_init(&f->out_mu, NULL);
 	atomic_init(&f->stop, false);
 	atomic_init(&f->failed, false);
+	atomic_init(&f->hands, false);
 }
 
 static int open_wake(struct follow *f, struct err *e)
@@ -145,27 +147,21 @@ static bool has_ending(struct follow *f)
 	bool any = false;
 	pthread_mutex_lock(&f->mu);
 	for (size_t i = 0; !any && i < f->n; i++)
-		any = f->v[i]->state == FS_ENDING;
+		any = f->v[i]->state == FS_ENDING && group_valid(f, f->v[i]);
 	pthread_mutex_unlock(&f->mu);
 	return any;
 }
 
-/* Shards lost to others and none left to read: the run has ended for it. */
-static void check_lost(struct follow *f, bool finished)
+/* A run that has ended by itself must not look done when another worker has to do over what it handed on. One without end
+ * goes on with what it has and waits for its share. */
+static void check_lost(struct follow *f)
 {
 	struct err e = { 0 };
-	size_t lost = 0, ours = 0;
-	pthread_mutex_lock(&f->mu);
-	for (size_t i = 0; i < f->n; i++) {
-		const struct fshard *s = f->v[i];
-		bool gone = atomic_load(&f->v[i]->lost);
-		lost += gone;
-		ours += !gone && s->has_lease && !lease_is_end(&s->lease);
-	}
-	pthread_mutex_unlock(&f->mu);
-	if (!lost || (ours && !finished))
+	size_t lost = group_lost(f);
+	if (!lost)
 		return;
-	err_set(&e, ERR_LEASE_LOST, "", "%zu shard%s lost to another worker", lost, lost == 1 ? "" : "s");
+	err_set(&e, ERR_LEASE_LOST, "", "%zu shard%s lost to another worker before all was committed", lost,
+		lost == 1 ? "" : "s");
 	follow_fail(f, &e);
 }
 
@@ -200,6 +196,15 @@ static void wait_awake(struct follow *f, int64_t ms)
 		;
 }
 
+/* How long nothing is to be done, if nothing happens. */
+static int64_t pause_ms(struct follow *f)
+{
+	int64_t now = clock_mono_ms(), ms = idle(f), pass = f->pass_due_ms - now;
+	if (atomic_load(&f->hands) && f->hand_due_ms - now < pass)
+		pass = f->hand_due_ms - now;
+	return ms < pass ? ms : pass;
+}
+
 static void manage(struct follow *f)
 {
 	while (!follow_ending(f)) {
@@ -207,15 +212,16 @@ static void manage(struct follow *f)
 		bool retry_later = f->pass_fails && now < f->pass_due_ms;
 		if (!retry_later && (now >= f->pass_due_ms || f->pass_soon || has_ending(f)))
 			run_pass(f);
-		bool finished = follow_bounded(f) && follow_finished(f);
-		if (f->c.group)
-			check_lost(f, finished);
-		if (finished)
+		if (atomic_load(&f->hands) && now >= f->hand_due_ms)
+			group_hands(f);
+		if (follow_bounded(f) && follow_finished(f))
 			break;
-		int64_t ms = idle(f), pass = f->pass_due_ms - clock_mono_ms();
-		if (!follow_ending(f) && (!has_ending(f) || f->pass_fails))
-			wait_awake(f, ms < pass ? ms : pass);
+		int64_t ms = pause_ms(f);
+		if (!follow_ending(f) && !f->pass_soon && (!has_ending(f) || f->pass_fails))
+			wait_awake(f, ms);
 	}
+	if (f->c.group && !stop_requested() && !atomic_load(&f->failed))
+		check_lost(f);
 	pthread_mutex_lock(&f->mu);
 	atomic_store(&f->stop, true);
 	pthread_cond_broadcast(&f->cond);
@@ -255,6 +261,8 @@ void follow_close(struct follow *f)
 	for (size_t i = 0; i < f->n; i++)
 		free(f->v[i]);
 	free(f->v);
+	free(f->found);
+	free(f->index);
 	free(f->threads);
 	leases_free(&f->leases);
 	close(f->wake[0]);

@@ -28,6 +28,7 @@ struct follow_conf {
 	int64_t give_up_ms; /* an outage of a shard or of the list that lasts longer ends the run; 0: none does */
 	int64_t backoff_ms;  /* least pause after a failure; 0: 1 s */
 	int64_t failover_ms; /* a lease not renewed for so long has run out; 0: LEASE_FAILOVER_MS */
+	size_t max_shards;   /* most leases to hold; 0: no limit */
 	/* One record; return 0 to go on, 1 to end cleanly (count reached), -1 with e to fail. shard_id: the same pointer for
 	 * every record of a shard. */
 	int (*on_record)(const char *shard_id, const struct record *r, void *arg, struct err *e);

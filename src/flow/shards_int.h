@@ -21,7 +21,7 @@ enum fshard_state {
 	FS_ENDED,  /* its end was handed on */
 	FS_TIP,    /* read as far as asked */
 	FS_SKIP,   /* closed before a start at the tip */
-	FS_LOST    /* another worker's now */
+	FS_LOST    /* taken by another worker; may be ours again */
 };
 
 struct fshard {
@@ -36,24 +36,33 @@ struct fshard {
 	bool handed; /* a record in this run */
 	int64_t due_ms;
 	unsigned fails, empties;
-	int64_t down_ms;       /* monotonic, begin of the first of these failures */
-	bool outage;           /* counted in follow.outages */
-	size_t record_bytes;   /* mean of the last answer */
-	bool settled, visited; /* of the walk over all shards that is under way */
+	int64_t down_ms;     /* monotonic, begin of the first of these failures */
+	bool outage;         /* counted in follow.outages */
+	size_t record_bytes; /* mean of the last answer */
+	bool settled;        /* of the walk over all shards that is under way */
+	unsigned visited;    /* number of the last walk that came by */
+
+	struct fshard *up[2], *down, *next[2]; /* parents; first child; the next child of that parent */
+	struct fshard *chain;                  /* of the index */
 
 	struct lease lease;
-	bool has_lease, owned, live /* its other owner renews */, waited /* said so */;
-	atomic_bool lost;
-	int64_t renewed_ms; /* monotonic, of the last renewal's start */
+	bool has_lease, owned, live /* its other owner renews */;
+	bool coming;       /* the row names us as owner, but we have not begun */
+	int64_t coming_ms; /* monotonic: since when */
+	unsigned tenure;   /* counts our takes: a renewal's answer may come after a loss and another take */
+	atomic_bool lost, handing;   /* taken from us; to be handed over as soon as all is committed */
+	atomic_int_fast64_t renewed; /* monotonic, of the last renewal's start */
 };
 
 struct follow {
 	struct follow_conf c;
 	pthread_mutex_t mu, out_mu;
 	pthread_cond_t cond;
-	int64_t watch_ms; /* monotonic: until when a reader waits for a due time; 0 none does */
-	struct fshard **v;
-	size_t n, cap;
+	int64_t watch_ms;           /* monotonic: until when a reader waits for a due time; 0 none does */
+	struct fshard **v, **found; /* found: scratch of a walk */
+	struct fshard **index;
+	size_t n, cap, linked, nindex;
+	unsigned walk;
 	atomic_bool stop;
 	atomic_bool failed;
 	struct err err;
@@ -73,7 +82,11 @@ struct follow {
 	char arn[256];
 	int64_t created_s; /* of the stream, 0 unknown */
 	bool said_anew;    /* that the stream was made anew */
-	bool waiting;      /* for a lease of somebody else's to run out */
+	bool said_waiting;
+	bool waiting;        /* somebody else's leases may run out */
+	atomic_bool hands;   /* a handoff may be under way, either way */
+	int64_t hand_due_ms; /* monotonic, as all of these */
+	int64_t steal_due_ms, clean_due_ms;
 };
 
 /* shards.c */
@@ -85,8 +98,6 @@ int64_t follow_backoff_ms(const struct follow *f, unsigned fails);
 bool follow_bounded(const struct follow *f); /* ends by itself: -e, --until */
 
 /* shards_list.c; mu held, but for follow_pass */
-struct fshard *follow_find(const struct follow *f, const char *shard_id);
-struct fshard *follow_add(struct follow *f, const struct shard *s);
 void follow_begin(struct fshard *s, const struct position *p);
 int follow_pass(struct follow *f, struct err *e);
 bool follow_finished(struct follow *f);
@@ -94,10 +105,33 @@ bool follow_finished(struct follow *f);
 /* shards_read.c */
 void *follow_reader(void *arg);
 
+/* shards_index.c; mu held */
+struct fshard *follow_find(const struct follow *f, const char *shard_id);
+struct fshard *follow_add(struct follow *f, const struct shard *s);
+void follow_link(struct follow *f); /* parents to children, where shards were added */
+struct fshard *follow_child(
+	const struct fshard *parent, const struct fshard *last);       /* NULL last: the first */
+bool follow_relative_leased(struct follow *f, const struct fshard *s); /* an ancestor or descendant */
+
 /* shards_group.c */
 int group_pass(struct follow *f, struct err *e);
-void group_renew(void *arg);
 bool group_valid(const struct follow *f, const struct fshard *s); /* mu held: may lines of it be handed on */
+bool group_flows(const struct follow *f, struct fshard *s); /* the same of a shard being read; any thread */
+void group_row(struct follow *f, struct fshard *s,
+	const struct lease *row); /* mu held: the row of a lease we hold */
+void group_taken(struct follow *f, struct fshard *s, const struct lease *l, int64_t at); /* mu held */
+
+/* shards_rows.c */
+int group_rows(
+	struct follow *f, bool *made, struct err *e); /* rows that are missing, children of what has ended */
+int group_clean(struct follow *f, struct err *e);     /* rows that nobody needs any more */
+
+/* shards_lease.c */
+void group_renew(void *arg);
+void group_hands(struct follow *f); /* handoffs, a step */
+bool group_caught_up(
+	const struct fshard *s, const struct lease *row); /* the row holds all that was handed on */
+size_t group_lost(struct follow *f); /* shards that others took before all that was handed on was committed */
 void group_release(struct follow *f);
 
 #endif

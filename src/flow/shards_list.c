@@ -7,27 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fshard *follow_find(const struct follow *f, const char *shard_id)
-{
-	for (size_t i = 0; *shard_id && i < f->n; i++)
-		if (!strcmp(f->v[i]->s.id, shard_id))
-			return f->v[i];
-	return NULL;
-}
-
-struct fshard *follow_add(struct follow *f, const struct shard *shard)
-{
-	struct fshard *s = mem_alloc(sizeof *s);
-	s->s = *shard;
-	atomic_init(&s->lost, false);
-	if (f->n == f->cap) {
-		f->cap = f->cap ? f->cap * 2 : 16;
-		f->v = mem_realloc(f->v, f->cap * sizeof *f->v);
-	}
-	f->v[f->n++] = s;
-	return s;
-}
-
 void follow_begin(struct fshard *s, const struct position *p)
 {
 	s->start = *p;
@@ -76,6 +55,7 @@ static void merge(struct follow *f, const struct shards *l)
 		if (fresh && !f->c.group)
 			place(f, s);
 	}
+	follow_link(f);
 }
 
 /* An end that the list contradicts is none: a server may answer without an iterator by mistake. */
@@ -93,15 +73,21 @@ static void doubt_endings(struct follow *f)
 	}
 }
 
+/* Since it was read to its end it may have been lost, or be on its way to another worker, who will see the end, too. */
 static int hand_on_end(struct follow *f, struct fshard *s, struct err *e)
 {
 	int rc = 0;
 	pthread_mutex_lock(&f->out_mu);
-	if (!atomic_load(&s->lost) && f->c.on_shard_end)
+	pthread_mutex_lock(&f->mu);
+	bool may = s->state == FS_ENDING && group_valid(f, s);
+	pthread_mutex_unlock(&f->mu);
+	if (may && f->c.on_shard_end)
 		rc = f->c.on_shard_end(s->s.id, f->c.arg, e);
 	pthread_mutex_lock(&f->mu);
-	s->state = atomic_load(&s->lost) ? FS_LOST : FS_ENDED;
-	f->last_ms = clock_mono_ms();
+	if (may) {
+		s->state = atomic_load(&s->lost) ? FS_LOST : FS_ENDED;
+		f->last_ms = clock_mono_ms();
+	}
 	pthread_mutex_unlock(&f->mu);
 	pthread_mutex_unlock(&f->out_mu);
 	return rc;
@@ -115,9 +101,8 @@ static int hand_on_ends(struct follow *f, struct fshard *const *ends, size_t n, 
 	return 0;
 }
 
-static bool parent_done(const struct follow *f, const char *id)
+static bool parent_done(const struct follow *f, const struct fshard *p)
 {
-	const struct fshard *p = follow_find(f, id);
 	if (!p || p->state == FS_ENDED || p->state == FS_SKIP)
 		return true;
 	return f->c.group && (!p->has_lease || lease_is_end(&p->lease));
@@ -129,7 +114,7 @@ static void promote(struct follow *f)
 		struct fshard *s = f->v[i];
 		if (s->state != FS_WAIT || (f->c.group && !s->owned))
 			continue;
-		if (!parent_done(f, s->s.parent) || !parent_done(f, s->s.adjacent))
+		if (!parent_done(f, s->up[0]) || !parent_done(f, s->up[1]))
 			continue;
 		s->state = FS_READY;
 		s->due_ms = clock_mono_ms();
@@ -196,11 +181,10 @@ static bool waits_for_parents(const struct follow *f, const struct fshard *s)
 }
 
 /* A child of a shard that is settled without having been read to its end never starts. */
-static bool settled_by_parent(const struct follow *f, const struct fshard *s)
+static bool settled_by_parent(const struct fshard *s)
 {
-	const char *const ids[2] = { s->s.parent, s->s.adjacent };
 	for (int i = 0; i < 2; i++) {
-		const struct fshard *p = ids[i][0] ? follow_find(f, ids[i]) : NULL;
+		const struct fshard *p = s->up[i];
 		if (p && p->settled && p->state != FS_ENDED && p->state != FS_SKIP)
 			return true;
 	}
@@ -223,7 +207,7 @@ static bool all_settled(struct follow *f)
 		changed = false;
 		for (size_t i = 0; i < f->n; i++) {
 			struct fshard *s = f->v[i];
-			if (!s->settled && settled_by_parent(f, s))
+			if (!s->settled && settled_by_parent(s))
 				s->settled = changed = true;
 			all = all && s->settled;
 		}

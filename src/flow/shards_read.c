@@ -106,6 +106,7 @@ struct handing {
 	uint64_t last_sub;
 	bool any;  /* something was handed on */
 	bool past; /* one lay behind the end asked for */
+	bool lost; /* the lease did not hold all the time: what follows is not handed on */
 };
 
 /* Hands on one record if it is new. False: nothing more of this answer. */
@@ -113,7 +114,8 @@ static bool hand_on_record(const struct record *rec, void *arg)
 {
 	struct handing *h = arg;
 	struct err e = { 0 };
-	if (follow_ending(h->f) || atomic_load(&h->s->lost))
+	h->lost = !group_flows(h->f, h->s); /* the callback may have blocked, or the process been stopped */
+	if (follow_ending(h->f) || h->lost)
 		return false;
 	if (handed_before(h->last, h->last_sub, rec))
 		return true;
@@ -152,8 +154,8 @@ static bool hand_on_unpacked(struct handing *h, const struct record *rec)
 	}
 }
 
-/* out_mu held. Hands on what is new; true when a record lay behind the end asked for. */
-static bool hand_on(struct follow *f, struct fshard *s, const struct records *r)
+/* out_mu held. Hands on what is new; *past: a record lay behind the end asked for. False: the lease did not hold to the end. */
+static bool hand_on(struct follow *f, struct fshard *s, const struct records *r, bool *past)
 {
 	struct handing h = { .f = f, .s = s, .last = s->last_seq, .last_sub = s->last_sub };
 	struct err e = { 0 };
@@ -170,7 +172,8 @@ static bool hand_on(struct follow *f, struct fshard *s, const struct records *r)
 		f->last_ms = clock_mono_ms();
 	}
 	pthread_mutex_unlock(&f->mu);
-	return h.past;
+	*past = h.past;
+	return !h.lost;
 }
 
 static void rewind_cursor(struct fshard *s)
@@ -262,7 +265,7 @@ static void read_one(struct follow *f, struct fshard *s, struct records *r)
 		memcpy(s->last_hash, s->s.end_hash, sizeof s->last_hash);
 		pthread_mutex_unlock(&f->mu);
 		if (valid)
-			past = hand_on(f, s, r);
+			valid = hand_on(f, s, r, &past);
 		pthread_mutex_unlock(&f->out_mu);
 	}
 	if (valid) {

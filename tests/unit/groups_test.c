@@ -357,19 +357,52 @@ static void a_lost_shard_is_left_and_the_others_go_on(void **state)
 	assert_string_equal(fake_attr(&T, S1, "leaseOwner"), "");
 }
 
-static void all_shards_lost_end_the_run(void **state)
+static void rival_in_time(void)
+{
+	rival();
+	pause_ms(300); /* a renewal is due meanwhile */
+}
+
+/* A run with an end must not look done: another worker does over what was not committed. */
+static void a_run_with_an_end_says_what_it_lost(void **state)
+{
+	for (int i = 0; i < 3; i++) {
+		static void (*const hooks[])(void) = { rival_in_time, rival_in_time, rival };
+		bool committed = i == 1;
+		struct err e = { 0 };
+		fake_stream_init(&F, 1);
+		fake_fill(&F, 0, 10);
+		hook = hooks[i]; /* the last one is not noticed by the renewals */
+		hook_at = 5;
+		commit_first = committed ? SIZE_MAX : 3; /* committed before the rival comes */
+		struct follow_conf c = conf();
+		assert_int_equal(run(&c, &e), committed ? 0 : -1);
+		assert_int_equal(e.cls, committed ? ERR_NONE : ERR_LEASE_LOST);
+		assert_int_equal(ngot, i == 2 ? 10 : 5);
+		assert_string_equal(fake_attr(&T, S0, "leaseOwner"), "rival");
+		if (i < 2)
+			teardown(state), setup(state);
+	}
+}
+
+static void one_without_an_end_gets_it_back(void **state)
 {
 	(void)state;
 	struct err e = { 0 };
 	fake_stream_init(&F, 1);
 	fake_fill(&F, 0, 10);
-	hook = rival;
-	hook_at = 5;
+	hook = rival_in_time; /* who then dies */
+	hook_at = 7;
+	commit_first = 3;
+	stop_at = 14; /* 7 of the first tenure, then all but what was committed */
 	struct follow_conf c = conf();
 	c.end_at_tip = false;
-	assert_int_equal(run(&c, &e), -1);
-	assert_int_equal(e.cls, ERR_LEASE_LOST);
-	assert_string_equal(fake_attr(&T, S0, "leaseOwner"), "rival");
+	assert_int_equal(run(&c, &e), 0);
+	for (size_t i = 0; i < 7; i++) {
+		assert_string_equal(got[i].data, F.v[0].v[i].data);
+		assert_string_equal(got[7 + i].data, F.v[0].v[3 + i].data);
+	}
+	assert_string_equal(fake_attr(&T, S0, "leaseOwner"), "w1"); /* not committed, so not given up */
 }
 
 static void nap(void)
@@ -504,7 +537,8 @@ int main(void)
 		T_(latest_means_the_same_at_a_later_run),
 		T_(a_start_that_was_cut_short_goes_on_from_the_same_time),
 		T_(a_lost_shard_is_left_and_the_others_go_on),
-		T_(all_shards_lost_end_the_run),
+		T_(a_run_with_an_end_says_what_it_lost),
+		T_(one_without_an_end_gets_it_back),
 		T_(a_blocked_pipe_keeps_its_leases),
 		T_(an_outage_of_the_table_is_survived),
 		T_(drain_waits_for_the_commit),
