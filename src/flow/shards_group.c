@@ -216,6 +216,7 @@ static bool may_take(const struct fshard *s)
 	       s->state != FS_BUSY;
 }
 
+/* 1 taken, 0 not, -1 an outage. */
 static int take_one(struct follow *f, const struct lease *row, struct err *e)
 {
 	pthread_mutex_lock(&f->mu);
@@ -235,7 +236,7 @@ static int take_one(struct follow *f, const struct lease *row, struct err *e)
 	pthread_mutex_lock(&f->mu);
 	group_taken(f, s, &l, at);
 	pthread_mutex_unlock(&f->mu);
-	return 0;
+	return 1;
 }
 
 /* The row is read again: since the scan its owner has renewed it, or lost it to a third one. */
@@ -296,19 +297,24 @@ static int share(struct follow *f, struct err *e)
 		.chance = random_unit };
 	struct shares plan;
 	int rc = 0;
+	bool any = false;
 	shares_plan(&f->leases, &c, &plan);
 	f->waiting = false;
-	for (size_t i = 0; !rc && i < plan.take; i++)
+	for (size_t i = 0; rc >= 0 && i < plan.take; i++) {
 		rc = take_one(f, &f->leases.v[plan.v[i]], e);
-	if (!rc && plan.steal && !follow_bounded(f) && now >= f->steal_due_ms) {
+		any = any || rc > 0;
+	}
+	if (rc >= 0 && plan.steal && !follow_bounded(f) && now >= f->steal_due_ms) {
 		f->steal_due_ms = now + (plan.gentle ? failover : (failover + 25) * 2);
-		for (size_t i = 0; !rc && i < plan.steal; i++)
+		for (size_t i = 0; rc >= 0 && i < plan.steal; i++)
 			rc = steal_one(f, &f->leases.v[plan.v[i]], plan.gentle, e);
 	}
-	if (!rc)
+	if (plan.more && any)
+		f->pass_soon = true;
+	if (rc >= 0)
 		say_waiting(f, &plan);
 	shares_free(&plan);
-	return rc;
+	return rc < 0 ? -1 : 0;
 }
 
 int group_pass(struct follow *f, struct err *e)

@@ -156,6 +156,7 @@ void shares_plan(const struct leases *l, const struct shares_conf *c, struct sha
 		out->take = choose(&p, out, p.avail, p.navail, need);
 	else if (need)
 		steal(&p, need, out);
+	out->more = out->take && p.navail > out->take && out->mine + out->take < out->target;
 	free(p.workers);
 	free(p.avail);
 	free(p.old);

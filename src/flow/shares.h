@@ -22,6 +22,7 @@ struct shares_conf {
 struct shares {
 	size_t *v; /* indexes into the leases: first `take` of them are to be taken, else `steal` to be stolen */
 	size_t take, steal;  /* one of them is 0 */
+	bool more;           /* a next round would take something at once */
 	bool gentle;         /* steal: ask for them */
 	size_t mine, target; /* leases of ours, and how many we should have */
 	size_t foreign;      /* leases of living others */
