@@ -263,24 +263,37 @@ static bool elsewhere(const struct entry *en, const struct put *b)
 	return en->shard && b->err.cls == ERR_NONE && strcmp(en->shard->id, b->shard_id) != 0;
 }
 
+/* The range of a shard that something was stored in. One that is not listed came since: list again, once. */
+static bool find_range(
+	struct shardmap *map, struct shard_list **now, const char *shard_id, struct shard_range *range)
+{
+	for (int tries = 0; tries < 2; tries++) {
+		if (!*now)
+			*now = shardmap_get(map);
+		if (!*now)
+			return false;
+		if (shard_list_range(*now, shard_id, range))
+			return true;
+		shardmap_wrong(map, *now);
+		shardmap_release(map, *now);
+		*now = NULL;
+	}
+	return false;
+}
+
 void pack_check(struct lane *l)
 {
 	struct pack *p = l->pack;
 	struct shardmap *map = l->q->map;
 	struct shard_list *now = NULL;
 	struct shard_range range;
-	bool wrong = false;
 	for (size_t i = 0; i < p->n; i++) {
 		struct put *b = &l->batch[i];
 		if (!elsewhere(&p->v[i], b))
 			continue;
-		if (!wrong) {
-			shardmap_wrong(map, p->list);
-			now = shardmap_get(map);
-		}
-		wrong = true;
-		if (p->v[i].n == 1 || (now && shard_list_range(now, b->shard_id, &range) &&
-					      all_within(p, &p->v[i], &range)))
+		shardmap_wrong(map, p->list);
+		if (p->v[i].n == 1 ||
+			(find_range(map, &now, b->shard_id, &range) && all_within(p, &p->v[i], &range)))
 			continue;
 		log_note("%s: %u records went to %s instead of %s, sending them again", l->q->c.stream->name,
 			(unsigned)p->v[i].n, b->shard_id, p->v[i].shard->id);
