@@ -121,7 +121,7 @@ static uint32_t open_entry(const struct lane *l, size_t shard, size_t cost)
 	return fits ? at : NO_ENTRY;
 }
 
-static uint32_t new_entry(struct lane *l, size_t shard, hashkey h, size_t cost)
+static uint32_t new_entry(struct lane *l, size_t shard, hashkey h)
 {
 	struct pack *p = l->pack;
 	struct entry *en = &p->v[p->n];
@@ -129,9 +129,9 @@ static uint32_t new_entry(struct lane *l, size_t shard, hashkey h, size_t cost)
 	if (shard < p->nopen) {
 		en->shard = &p->list->all.v[p->list->open[shard].shard];
 		hashkey_format(h, en->hash_key);
-		/* One that is too large goes alone, and what follows it stays behind it. */
 		p->open[shard] =
-			AGGREGATE_OVERHEAD + cost <= l->q->c.aggregate_bytes ? (uint32_t)p->n : NO_ENTRY;
+			(uint32_t)
+				p->n; /* also one that is too large for more: what follows stays behind it */
 	}
 	return (uint32_t)p->n++;
 }
@@ -193,7 +193,7 @@ size_t pack_choose(struct lane *l)
 		if (at == NO_ENTRY && p->n == c->batch_records)
 			break;
 		if (at == NO_ENTRY) {
-			at = new_entry(l, shard, h, cost);
+			at = new_entry(l, shard, h);
 			bytes += AGGREGATE_OVERHEAD;
 		}
 		add(l, at, n++, r, h, cost);

@@ -298,10 +298,10 @@ static void submit(struct world *w, int no, const char *key, const char *hash, s
 	puts_submit(w->puts);
 }
 
-static void submit_many(struct world *w, int n, int keys, size_t len)
+static void submit_many(struct world *w, int from, int to, int keys, size_t len)
 {
 	char key[16];
-	for (int i = 0; i < n; i++) {
+	for (int i = from; i < to; i++) {
 		snprintf(key, sizeof key, "k%d", i % keys);
 		submit(w, i, key, NULL, len);
 	}
@@ -357,7 +357,7 @@ static void records_for_a_shard_share_an_entry(void **state)
 	(void)state;
 	struct puts_conf c = { .linger_ms = 60000 };
 	struct world *w = world_new(&c, 4);
-	submit_many(w, 400, 50, 100);
+	submit_many(w, 0, 400, 50, 100);
 	close_world(w);
 	check_seen("plain", w, 400, 50, true, false);
 	assert_int_equal(w->f.calls, 1);
@@ -391,7 +391,7 @@ static void sizes_keep_their_bounds(void **state)
 			.batch_records = rows[i].batch_records,
 			.batch_bytes = rows[i].batch_bytes };
 		struct world *w = world_new(&c, 2);
-		submit_many(w, rows[i].n, 9, rows[i].len);
+		submit_many(w, 0, rows[i].n, 9, rows[i].len);
 		close_world(w);
 		check_seen(rows[i].row, w, rows[i].n, 9, true, false);
 		CHECK(rows[i].row, w->f.most_entries <= rows[i].most_entries);
@@ -434,14 +434,36 @@ static void one_alone_is_put_as_it_is(void **state)
 static void after_a_split_what_went_wrong_is_sent_again(void **state)
 {
 	(void)state;
-	struct puts_conf c = { .linger_ms = 1, .window_records = 64, .lanes = 2 };
+	struct puts_conf c = { .linger_ms = 60000 };
 	struct world *w = world_new(&c, 2);
-	w->f.reshard_at = 4;
-	submit_many(w, 2000, 50, 100);
+	submit_many(w, 0, 200, 50, 100);
+	puts_drain(w->puts);
+	w->f.reshard_at = w->f.calls + 1;
+	submit_many(w, 200, 400, 50, 100);
 	close_world(w);
-	check_seen("split", w, 2000, 50, true, false);
-	assert_in_range(w->f.dropped, 1, 8);
-	assert_in_range(w->f.lists, 2, 4);
+	check_seen("split", w, 400, 50, true, false);
+	assert_int_equal(w->f.dropped, 2);
+	assert_int_equal(w->f.lists, 2);
+	assert_int_equal(w->f.aggregates, 2 + 2 + 4);
+	free_world(w);
+}
+
+static void after_a_merge_nothing_is_sent_again(void **state)
+{
+	(void)state;
+	struct puts_conf c = { .linger_ms = 60000 };
+	struct world *w = world_new(&c, 2);
+	submit_many(w, 0, 200, 50, 100);
+	puts_drain(w->puts);
+	merge(&w->f, &w->f.shards[0]);
+	submit_many(w, 200, 400, 50, 100);
+	puts_drain(w->puts);
+	submit_many(w, 400, 600, 50, 100);
+	close_world(w);
+	check_seen("merge", w, 600, 50, true, false);
+	assert_int_equal(w->f.dropped, 0);
+	assert_int_equal(w->f.lists, 2);
+	assert_int_equal(w->f.aggregates, 2 + 2 + 1); /* and the next call knows */
 	free_world(w);
 }
 
@@ -451,7 +473,7 @@ static void without_a_list_they_go_one_by_one(void **state)
 	struct puts_conf c = { .linger_ms = 60000 };
 	struct world *w = world_new(&c, 2);
 	w->f.no_list = true;
-	submit_many(w, 1200, 50, 100);
+	submit_many(w, 0, 1200, 50, 100);
 	close_world(w);
 	check_seen("no list", w, 1200, 50, true, false);
 	assert_int_equal(w->f.aggregates, 0);
@@ -469,7 +491,7 @@ static void a_list_that_stays_wrong_ends_in_giving_up(void **state)
 	w->f.stale_list = true;
 	w->f.listed = 1;
 	w->f.reshard_at = 1;
-	submit_many(w, 100, 50, 100);
+	submit_many(w, 0, 100, 50, 100);
 	close_world(w);
 	assert_int_equal(w->reported, 100);
 	assert_int_equal(w->failed, 100);
@@ -520,6 +542,7 @@ int main(void)
 		cmocka_unit_test(explicit_hash_keys_decide),
 		cmocka_unit_test(one_alone_is_put_as_it_is),
 		cmocka_unit_test(after_a_split_what_went_wrong_is_sent_again),
+		cmocka_unit_test(after_a_merge_nothing_is_sent_again),
 		cmocka_unit_test(without_a_list_they_go_one_by_one),
 		cmocka_unit_test(a_list_that_stays_wrong_ends_in_giving_up),
 		cmocka_unit_test(random_trouble),
