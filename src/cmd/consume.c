@@ -87,6 +87,11 @@ static int on_shard_end(const char *shard_id, void *arg, struct err *e)
 	return out_soft_flush(r->c->out, e);
 }
 
+static void on_tenure(const char *shard_id, unsigned n, void *arg)
+{
+	envelope_tenure(((struct run *)arg)->envelope, shard_id, n);
+}
+
 static int on_flush(void *arg, struct err *e)
 {
 	struct run *r = arg;
@@ -150,6 +155,7 @@ static int follow(struct run *r, struct stream *s, struct table *group, const ch
 		.give_up_ms = give_up_ms(),
 		.on_record = on_record,
 		.on_shard_end = on_shard_end,
+		.on_tenure = on_tenure,
 		.on_flush = on_flush,
 		.on_idle = on_idle,
 		.arg = r };

@@ -1,10 +1,12 @@
 /* commits.c - positions of lines that have come through, gathered per shard and written forward only.
  *
  * A worker may lose a shard, get it back, and hand on lines of it again while lines of its first tenure are still on their
- * way here, all under one owner's name. Committing any of them is right, whichever tenure it is of: a tenure starts at the
- * row's checkpoint, up to which all had been dealt with, and hands on what follows without a gap and in order; so a line that
- * has come through says that all of the shard up to it is dealt with. Who owns the row decides who may say so, no more. That
- * is why a refused commit is tried again when more of the shard comes, and at the end. */
+ * way here, all under one owner's name. These must not count for the new one: meanwhile the position may have been set back
+ * by hand. So lines say of which tenure they are, and a row of which tenure its lease is. Within one, a line that has come
+ * through says that all of the shard up to it is dealt with: a tenure starts at the row's checkpoint, and hands on what
+ * follows without a gap and in order.
+ *
+ * A refused commit is tried again when more of the shard comes, and at the end, when the new owner may have come as far. */
 #include "flow/commits.h"
 
 #include "base/mem.h"
@@ -24,6 +26,7 @@ struct entry { /* one shard as one owner reads it */
 	char *owner, shard_id[SHARD_ID_MAX];
 	char want[SEQ_MAX], done[SEQ_MAX]; /* done: committed by us; "" nothing yet */
 	uint64_t want_sub, done_sub;
+	uint64_t tenure;  /* which time it is that the owner has it; 0: the first */
 	bool parents_due; /* its parents' ends are still to be written */
 	bool lost;        /* refused: another worker has the shard */
 	bool again;       /* lost, but more has come: it may be ours again */
@@ -145,6 +148,16 @@ void commits_note(struct commits *c, const struct source *s)
 	}
 	pthread_mutex_lock(&c->mu);
 	struct entry *en = entry_of(c, s);
+	if (s->tenure < en->tenure) {
+		pthread_mutex_unlock(&c->mu);
+		return;
+	}
+	if (s->tenure > en->tenure) {
+		en->want[0] = en->done[0] = 0;
+		en->lost = en->said = false;
+		en->parents_due = true;
+		en->tenure = s->tenure;
+	}
 	if (!en->want[0] || checkpoint_compare(at, sub, en->want, en->want_sub) > 0) {
 		memcpy(en->want, at, strlen(at) + 1);
 		en->want_sub = sub;
@@ -181,7 +194,8 @@ static int table_of(struct commits *c, size_t group, struct table **out, struct 
 	return 0;
 }
 
-/* A line of a child says that its reader has read the parents to their end, if the parents are the same reader's. */
+/* A line of a child says that its reader has read the parents to their end, if the parents are the same reader's, and not
+ * for another time: then it is their own marks that count. */
 static int end_parents(struct table *t, const struct entry *en, struct err *e)
 {
 	struct lease child, parent;
@@ -194,26 +208,35 @@ static int end_parents(struct table *t, const struct entry *en, struct err *e)
 			return -1;
 		if (!there || lease_is_end(&parent) || !en->owner[0] || strcmp(parent.owner, en->owner) != 0)
 			continue;
-		if (lease_checkpoint(t, child.parents[i], en->owner, CP_SHARD_END, 0, e) &&
+		if (lease_checkpoint_of(t, child.parents[i], en->owner, 1, CP_SHARD_END, 0, e) &&
 			e->cls != ERR_LEASE_LOST)
 			return -1;
 	}
 	return 0;
 }
 
-/* io held. One shard; want is what was noted when the round came to it. */
-static int commit(struct commits *c, struct entry *en, const char *want, uint64_t sub, struct err *e)
+struct due { /* what was noted of a shard when the round came to it */
+	char want[SEQ_MAX];
+	uint64_t sub, tenure;
+};
+
+/* io held. */
+static int commit(struct commits *c, struct entry *en, const struct due *d, struct err *e)
 {
 	struct table *t;
 	if (table_of(c, en->group, &t, e))
 		return -1;
 	if (en->parents_due && end_parents(t, en, e))
 		return -1;
-	int rc = lease_checkpoint(t, en->shard_id, en->owner[0] ? en->owner : NULL, want, sub, e);
+	const char *owner = en->owner[0] ? en->owner : NULL;
+	int rc = lease_checkpoint_of(t, en->shard_id, owner, d->tenure, d->want, d->sub, e);
 	pthread_mutex_lock(&c->mu);
-	if (!rc) {
-		memcpy(en->done, want, strlen(want) + 1);
-		en->done_sub = sub;
+	if (en->tenure != d->tenure) {
+		if (rc && e->cls == ERR_LEASE_LOST)
+			rc = 0; /* and has it back */
+	} else if (!rc) {
+		memcpy(en->done, d->want, sizeof en->done);
+		en->done_sub = d->sub;
 		en->parents_due = en->lost = en->said = false;
 	} else if (e->cls == ERR_LEASE_LOST) {
 		en->lost = true;
@@ -226,7 +249,7 @@ static int commit(struct commits *c, struct entry *en, const char *want, uint64_
 }
 
 /* The i-th entry, when it has something new; NULL else. Past the last: *end. */
-static struct entry *pick(struct commits *c, size_t i, char want[SEQ_MAX], uint64_t *sub, bool *end)
+static struct entry *pick(struct commits *c, size_t i, struct due *d, bool *end)
 {
 	struct entry *en = NULL;
 	pthread_mutex_lock(&c->mu);
@@ -234,8 +257,9 @@ static struct entry *pick(struct commits *c, size_t i, char want[SEQ_MAX], uint6
 	if (!*end && is_new(c->v[i])) {
 		en = c->v[i];
 		en->again = false;
-		memcpy(want, en->want, SEQ_MAX);
-		*sub = en->want_sub;
+		memcpy(d->want, en->want, sizeof d->want);
+		d->sub = en->want_sub;
+		d->tenure = en->tenure;
 	}
 	pthread_mutex_unlock(&c->mu);
 	return en;
@@ -243,15 +267,14 @@ static struct entry *pick(struct commits *c, size_t i, char want[SEQ_MAX], uint6
 
 int commits_flush(struct commits *c, struct err *e)
 {
-	char want[SEQ_MAX];
-	uint64_t sub;
+	struct due d;
 	bool end = false;
 	int rc = 0, lost = 0;
 	pthread_mutex_lock(&c->io);
 	for (size_t i = 0; !end; i++) {
 		struct err mine = { 0 };
-		struct entry *en = pick(c, i, want, &sub, &end);
-		if (!en || !commit(c, en, want, sub, &mine))
+		struct entry *en = pick(c, i, &d, &end);
+		if (!en || !commit(c, en, &d, &mine))
 			continue;
 		if (!rc && e)
 			*e = mine;

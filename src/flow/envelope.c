@@ -16,6 +16,7 @@ struct place {           /* one shard */
 	struct buf head; /* `{"stream":..,"shard_id":..` */
 	char seq[SEQ_MAX];
 	uint64_t sub;
+	unsigned tenure; /* 0: the first */
 	bool unmarked;
 };
 
@@ -101,6 +102,13 @@ static void start_source(struct envelope *v, const struct place *p)
 	buf_uint(&v->source, p->sub);
 }
 
+static void end_source(struct envelope *v, const struct place *p, struct buf *out)
+{
+	buf_add(out, v->tail.p, v->tail.len);
+	if (p && p->tenure)
+		buf_printf(out, ",\"tenure\":%u", p->tenure);
+}
+
 static void build_source(struct envelope *v, struct place *p, const struct record *r)
 {
 	size_t n = strlen(r->sequence_number);
@@ -121,7 +129,7 @@ static void build_source(struct envelope *v, struct place *p, const struct recor
 		buf_str(&v->source, when);
 		buf_char(&v->source, '"');
 	}
-	buf_add(&v->source, v->tail.p, v->tail.len);
+	end_source(v, p, &v->source);
 	buf_char(&v->source, '}');
 }
 
@@ -133,10 +141,19 @@ const struct buf *envelope_line(struct envelope *v, const char *shard_id, const 
 	return fits && !v->source.over ? &v->line : NULL;
 }
 
+void envelope_tenure(struct envelope *v, const char *shard_id, unsigned n)
+{
+	struct place *p = place_of(v, shard_id);
+	p->tenure = n;
+	p->seq[0] = 0;
+	p->sub = 0;
+	p->unmarked = false;
+}
+
 const struct buf *envelope_mark(struct envelope *v, const char *shard_id, const char *mark)
 {
-	if (shard_id) {
-		struct place *p = place_of(v, shard_id);
+	struct place *p = shard_id ? place_of(v, shard_id) : NULL;
+	if (p) {
 		p->unmarked = false;
 		start_source(v, p);
 	} else {
@@ -147,7 +164,7 @@ const struct buf *envelope_mark(struct envelope *v, const char *shard_id, const 
 	buf_reset(&v->line);
 	buf_str(&v->line, "{\"_source\":");
 	buf_add(&v->line, v->source.p, v->source.len);
-	buf_add(&v->line, v->tail.p, v->tail.len);
+	end_source(v, p, &v->line);
 	buf_printf(&v->line, ",\"mark\":\"%s\"}}", mark);
 	return &v->line;
 }

@@ -19,6 +19,9 @@ void envelope_free(struct envelope *v);
 const struct buf *envelope_line(struct envelope *v, const char *shard_id, const struct record *r);
 /* A mark at the shard's last position; shard_id NULL: one that is no shard's. */
 const struct buf *envelope_mark(struct envelope *v, const char *shard_id, const char *mark);
+/* The n-th time that the owner has the shard, which is read from a position of its own: said in each line from then on, and
+ * marks hold from the first of them. */
+void envelope_tenure(struct envelope *v, const char *shard_id, unsigned n);
 /* The next shard with lines behind its last mark, or NULL. */
 const char *envelope_unmarked(const struct envelope *v);
 

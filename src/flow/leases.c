@@ -111,6 +111,7 @@ static void more_from_item(const cJSON *item, struct lease *l)
 	(void)av_get_int(item, "ownerSwitchesSinceCheckpoint", &l->owner_switches);
 	(void)av_get_int(item, "renewalTimestamp", &l->renewed_ms_epoch);
 	(void)av_get_int(item, "checkpointTimestamp", &l->checkpointed_ms_epoch);
+	(void)av_get_int(item, LEASE_TENURE, &l->tenure);
 	l->moved = av_get_n(item, LEASE_MOVED) != NULL;
 	copy_set(item, "parentShardId", l->parents);
 	copy_set(item, "childShardIds", l->children);

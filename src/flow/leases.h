@@ -16,6 +16,7 @@
 #define LEASE_FAILOVER_MS 10000
 #define LEASE_KEY "leaseKey"
 #define LEASE_MOVED "positionSetTimestamp"
+#define LEASE_TENURE "leaseTenure"
 #define OWNER_MAX 160
 #define LEASE_NEVER_SEEN                                                                                     \
 	(INT64_MIN / 2) /* seen_ms of a row that nobody owned when it was first seen: very old */
@@ -38,6 +39,7 @@ struct lease {
 	char checkpoint_owner[OWNER_MAX];  /* in a graceful handoff: who still works on it; "" none */
 	char start_hash[HASH_KEY_MAX], end_hash[HASH_KEY_MAX]; /* "" unknown */
 	bool moved;             /* by hand: nobody commits to it before somebody takes it */
+	int64_t tenure;         /* which time it is that owner has it; 0: the first */
 	int64_t owner_switches; /* since the last checkpoint */
 	int64_t renewed_ms_epoch, checkpointed_ms_epoch; /* by a worker of this program; 0 unknown */
 	char stream_arn[256];
@@ -74,6 +76,8 @@ int lease_delete(struct table *t, const struct lease *l, struct err *e);
  * as success. lease_take ends a handoff by force. lease_renew renews for whoever works on the shard: l->checkpoint_owner in a
  * handoff, else l->owner. */
 int lease_take(struct table *t, struct lease *l, const char *owner, struct err *e);
+/* The same for an owner that has had the lease before: the n-th time, which lease_checkpoint_of tells apart. */
+int lease_take_again(struct table *t, struct lease *l, const char *owner, unsigned n, struct err *e);
 int lease_renew(struct table *t, struct lease *l, struct err *e);
 int lease_release(struct table *t, const struct lease *l, struct err *e);
 
@@ -92,6 +96,9 @@ int lease_set_children(
  * or nobody does and it was moved by hand. NULL owner: whoever owns it. */
 int lease_checkpoint(struct table *t, const char *shard_id, const char *owner, const char *checkpoint,
 	uint64_t sub, struct err *e);
+/* The same for a position that was handed on when owner had the lease for the tenure-th time: ERR_LEASE_LOST in a later one. */
+int lease_checkpoint_of(struct table *t, const char *shard_id, const char *owner, uint64_t tenure,
+	const char *checkpoint, uint64_t sub, struct err *e);
 /* Release by the name of the owner (ack at end of input), only if it is still that owner's; in a handoff it goes to the
  * other one of the two. */
 int lease_release_owner(struct table *t, const char *shard_id, const char *owner, struct err *e);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define CHECKPOINT_TRIES 5
+#define ANY_TENURE UINT64_MAX
 
 static void add_parents(cJSON *item, const struct shard *s)
 {
@@ -87,6 +88,11 @@ static int settle(struct table *t, int rc, struct lease *l, const char *owner, i
 
 int lease_take(struct table *t, struct lease *l, const char *owner, struct err *e)
 {
+	return lease_take_again(t, l, owner, 1, e);
+}
+
+int lease_take_again(struct table *t, struct lease *l, const char *owner, unsigned n, struct err *e)
+{
 	struct changes ch = { 0 };
 	struct cond c = { 0 };
 	struct err mine;
@@ -98,6 +104,10 @@ int lease_take(struct table *t, struct lease *l, const char *owner, struct err *
 	change_set(&ch, "renewalTimestamp", av_n(table_now_ms(t)));
 	change_remove(&ch, "checkpointOwner");
 	change_remove(&ch, LEASE_MOVED);
+	if (n > 1)
+		change_set(&ch, LEASE_TENURE, av_n(n));
+	else
+		change_remove(&ch, LEASE_TENURE);
 	if (l->owner[0] && strcmp(l->owner, owner) != 0)
 		change_add(&ch, "ownerSwitchesSinceCheckpoint", 1);
 	cond_test(&c, "leaseCounter", COND_EQ, av_n(l->counter));
@@ -249,6 +259,11 @@ int lease_set_children(struct table *t, const char *shard_id, const char *const 
 
 /* ---- checkpoints ---- */
 
+static uint64_t number_of(uint64_t tenure)
+{
+	return tenure ? tenure : 1;
+}
+
 static int write_checkpoint(
 	struct table *t, const struct lease *was, const char *checkpoint, uint64_t sub, struct err *e)
 {
@@ -264,6 +279,9 @@ static int write_checkpoint(
 	as_read(&c, was, false);
 	if (!was->owner[0] && !was->moved)
 		cond_test(&c, LEASE_MOVED, COND_MISSING, NULL);
+	if (was->owner[0])
+		cond_test(&c, LEASE_TENURE, was->tenure ? COND_EQ : COND_MISSING,
+			was->tenure ? av_n(was->tenure) : NULL);
 	cond_test(&c, "checkpoint", COND_EQ, av_s(was->checkpoint));
 	int rc = table_update(t, was->shard_id, &ch, &c, e);
 	changes_release(&ch);
@@ -273,6 +291,27 @@ static int write_checkpoint(
 
 int lease_checkpoint(struct table *t, const char *shard_id, const char *owner, const char *checkpoint,
 	uint64_t sub, struct err *e)
+{
+	return lease_checkpoint_of(t, shard_id, owner, ANY_TENURE, checkpoint, sub, e);
+}
+
+/* May a position that owner handed on be written, by what the row says? */
+static int check_owner(const struct lease *was, const char *owner, uint64_t tenure, struct err *e)
+{
+	const char *id = was->shard_id;
+	if (!owner)
+		return 0;
+	if (was->owner[0] && strcmp(was->owner, owner) != 0 && strcmp(was->checkpoint_owner, owner) != 0)
+		return err_set(e, ERR_LEASE_LOST, "", "shard %s: %s owns it now", id, was->owner);
+	if (was->owner[0] && tenure != ANY_TENURE && number_of(tenure) != number_of((uint64_t)was->tenure))
+		return err_set(e, ERR_LEASE_LOST, "", "shard %s: it was lost and taken again since", id);
+	if (!was->owner[0] && was->moved)
+		return err_set(e, ERR_LEASE_LOST, "", "shard %s: its position was moved by hand", id);
+	return 0;
+}
+
+int lease_checkpoint_of(struct table *t, const char *shard_id, const char *owner, uint64_t tenure,
+	const char *checkpoint, uint64_t sub, struct err *e)
 {
 	struct lease was;
 	struct err mine;
@@ -286,13 +325,8 @@ int lease_checkpoint(struct table *t, const char *shard_id, const char *owner, c
 			return err_set(e, ERR_LEASE_LOST, "", "shard %s: its lease row is gone", shard_id);
 		if (checkpoint_compare(checkpoint, sub, was.checkpoint, was.checkpoint_sub) <= 0)
 			return 0;
-		if (owner && was.owner[0] && strcmp(was.owner, owner) != 0 &&
-			strcmp(was.checkpoint_owner, owner) != 0)
-			return err_set(
-				e, ERR_LEASE_LOST, "", "shard %s: %s owns it now", shard_id, was.owner);
-		if (owner && !was.owner[0] && was.moved)
-			return err_set(
-				e, ERR_LEASE_LOST, "", "shard %s: its position was moved by hand", shard_id);
+		if (check_owner(&was, owner, tenure, e))
+			return -1;
 		if (!write_checkpoint(t, &was, checkpoint, sub, e))
 			return 0;
 		if (!cond_failed(e))

@@ -33,8 +33,10 @@ struct follow_conf {
 	 * every record of a shard. */
 	int (*on_record)(const char *shard_id, const struct record *r, void *arg, struct err *e);
 	int (*on_shard_end)(const char *shard_id, void *arg, struct err *e); /* after its last record */
-	int (*on_flush)(void *arg, struct err *e);                           /* after a batch */
-	int (*on_idle)(void *arg, struct err *e); /* each idle_mark_ms in which nothing came */
+	void (*on_tenure)(const char *shard_id, unsigned n,
+		void *arg);                        /* what follows is of the n-th lease, n > 1; may be NULL */
+	int (*on_flush)(void *arg, struct err *e); /* after a batch */
+	int (*on_idle)(void *arg, struct err *e);  /* each idle_mark_ms in which nothing came */
 	void *arg;
 };
 /* Runs until the end (tip, until, count, stop signal, error). ERR_LEASE_LOST: it ended with shards lost to others. After a clean

@@ -197,7 +197,8 @@ void group_taken(struct follow *f, struct fshard *s, const struct lease *l, int6
 	s->state = FS_ENDED;
 	if (lease_is_end(l))
 		return;
-	if (s->tenure++ && atomic_load(&s->lost))
+	s->tenure++;
+	if (atomic_load(&s->lost))
 		log_say("%s: its lease is ours again, reading on from the last commit", s->s.id);
 	s->owned = true;
 	s->live = false;
@@ -227,7 +228,7 @@ static int take_one(struct follow *f, const struct lease *row, struct err *e)
 		return 0;
 	struct lease l = *row;
 	int64_t at = clock_mono_ms();
-	if (lease_take(f->c.group, &l, f->c.owner, e)) {
+	if (lease_take_again(f->c.group, &l, f->c.owner, s->tenure + 1, e)) {
 		if (!cond_failed(e) && e->cls != ERR_LEASE_LOST)
 			return -1;
 		f->waiting = true; /* someone was quicker */

@@ -47,9 +47,10 @@ struct fshard {
 
 	struct lease lease;
 	bool has_lease, owned, live /* its other owner renews */;
-	bool coming;       /* the row names us as owner, but we have not begun */
-	int64_t coming_ms; /* monotonic: since when */
-	unsigned tenure;   /* counts our takes: a renewal's answer may come after a loss and another take */
+	bool coming;        /* the row names us as owner, but we have not begun */
+	int64_t coming_ms;  /* monotonic: since when */
+	unsigned tenure;    /* counts our takes: a renewal's answer may come after a loss and another take */
+	unsigned announced; /* tenure of what is handed on */
 	atomic_bool lost, handing;   /* taken from us; to be handed over as soon as all is committed */
 	atomic_int_fast64_t renewed; /* monotonic, of the last renewal's start */
 };
@@ -100,6 +101,8 @@ bool follow_bounded(const struct follow *f); /* ends by itself: -e, --until */
 /* shards_list.c; mu held, but for follow_pass */
 void follow_begin(struct fshard *s, const struct position *p);
 int follow_pass(struct follow *f, struct err *e);
+void follow_announce(
+	struct follow *f, struct fshard *s); /* out_mu held: before something of it is handed on */
 bool follow_finished(struct follow *f);
 
 /* shards_read.c */

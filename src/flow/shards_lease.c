@@ -195,7 +195,7 @@ static int take_over(struct follow *f, struct fshard *s, struct err *e)
 	pthread_mutex_unlock(&f->mu);
 	if (!may)
 		return 0;
-	if (lease_take(f->c.group, &row, f->c.owner, e))
+	if (lease_take_again(f->c.group, &row, f->c.owner, s->tenure + 1, e))
 		return cond_failed(e) || e->cls == ERR_LEASE_LOST ? 0 : -1;
 	pthread_mutex_lock(&f->mu);
 	group_taken(f, s, &row, now);

@@ -73,6 +73,17 @@ static void doubt_endings(struct follow *f)
 	}
 }
 
+void follow_announce(struct follow *f, struct fshard *s)
+{
+	pthread_mutex_lock(&f->mu);
+	unsigned n = s->tenure;
+	bool due = n > 1 && s->announced != n;
+	s->announced = n;
+	pthread_mutex_unlock(&f->mu);
+	if (due && f->c.on_tenure)
+		f->c.on_tenure(s->s.id, n, f->c.arg);
+}
+
 /* Since it was read to its end it may have been lost, or be on its way to another worker, who will see the end, too. */
 static int hand_on_end(struct follow *f, struct fshard *s, struct err *e)
 {
@@ -81,6 +92,8 @@ static int hand_on_end(struct follow *f, struct fshard *s, struct err *e)
 	pthread_mutex_lock(&f->mu);
 	bool may = s->state == FS_ENDING && group_valid(f, s);
 	pthread_mutex_unlock(&f->mu);
+	if (may)
+		follow_announce(f, s);
 	if (may && f->c.on_shard_end)
 		rc = f->c.on_shard_end(s->s.id, f->c.arg, e);
 	pthread_mutex_lock(&f->mu);

@@ -265,6 +265,8 @@ static void read_one(struct follow *f, struct fshard *s, struct records *r)
 		memcpy(s->last_hash, s->s.end_hash, sizeof s->last_hash);
 		pthread_mutex_unlock(&f->mu);
 		if (valid)
+			follow_announce(f, s);
+		if (valid)
 			valid = hand_on(f, s, r, &past);
 		pthread_mutex_unlock(&f->out_mu);
 	}

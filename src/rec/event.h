@@ -18,6 +18,7 @@ struct source {
 	char *stream, *shard_id, *sequence_number, *partition_key, *group, *owner, *object,
 		*mark; /* NULL: absent */
 	uint64_t subsequence, object_line;
+	uint64_t tenure;    /* which time it is that owner has the shard; 0: the first */
 	int64_t arrival_us; /* 0: absent */
 	char *texts;        /* private: the block that they stand in */
 };

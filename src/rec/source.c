@@ -18,12 +18,13 @@ enum {
 	TEXTS,
 	SUB = TEXTS,
 	LINE,
+	TENURE,
 	ARRIVAL,
 	ALL
 };
 
 static const char *const names[ALL] = { "stream", "shard_id", "sequence_number", "partition_key", "group",
-	"owner", "object", "mark", "subsequence_number", "line", "arrival" };
+	"owner", "object", "mark", "subsequence_number", "line", "tenure", "arrival" };
 
 static bool digits_to_u64(const char *p, size_t n, uint64_t *out)
 {
@@ -103,7 +104,8 @@ int source_parse(struct source *s, const char *json, size_t n, struct err *e)
 			want[i].type = JSON_NONE;
 	s->present = true;
 	if (texts(s, json, want, e) || whole_number(json, &want[SUB], &s->subsequence, e) ||
-		whole_number(json, &want[LINE], &s->object_line, e))
+		whole_number(json, &want[LINE], &s->object_line, e) ||
+		whole_number(json, &want[TENURE], &s->tenure, e))
 		return -1;
 	return arrival(s, json, &want[ARRIVAL], e);
 }

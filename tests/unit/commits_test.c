@@ -10,6 +10,7 @@
 
 static struct fake_table T;
 static struct commits *C;
+static uint64_t tenure;
 
 static int open_fake(void *arg, const char *group, struct table **out, struct err *e)
 {
@@ -34,6 +35,7 @@ static void make(const char *id, const char *parent, const char *adjacent, const
 static int setup(void **state)
 {
 	(void)state;
+	tenure = 0;
 	fake_table_init(&T);
 	make(S0, "", "", "w1");
 	make(S1, "", "", "w1");
@@ -56,6 +58,7 @@ static void note(const char *shard, const char *seq, const char *owner, const ch
 		.shard_id = (char *)shard,
 		.sequence_number = (char *)seq,
 		.owner = (char *)owner,
+		.tenure = tenure,
 		.mark = (char *)mark };
 	commits_note(C, &s);
 }
@@ -169,7 +172,7 @@ static void a_lost_lease_is_said_once_and_left(void **state)
 	note(S1, "6", "w1", NULL);
 	assert_int_equal(flush(&cls), -1);
 	assert_int_equal(cls, ERR_LEASE_LOST);
-	assert_true(commits_lost(C));
+	assert_int_equal(commits_lost(C), 1);
 	assert_string_equal(fake_attr(&T, S0, "checkpoint"), "TRIM_HORIZON");
 	assert_string_equal(fake_attr(&T, S1, "checkpoint"), "6");
 	note(S0, "8", "w1", NULL);
@@ -179,6 +182,116 @@ static void a_lost_lease_is_said_once_and_left(void **state)
 	note(S0, "9", "w2", NULL);
 	assert_int_equal(flush(NULL), 0);
 	assert_string_equal(fake_attr(&T, S0, "checkpoint"), "9");
+}
+
+/* Who took it has come as far: what came through here is in good hands, and that is no failure. */
+static void a_lost_shard_that_another_has_committed_is_settled(void **state)
+{
+	(void)state;
+	struct err e = { 0 };
+	note(S0, "5", "w1", NULL);
+	fake_set(&T, S0, "leaseOwner", av_s("w2"));
+	assert_int_equal(flush(NULL), -1);
+	assert_int_equal(commits_lost(C), 1);
+	note(S0, "6", "w1", NULL); /* more of what was on its way: said once */
+	assert_int_equal(flush(NULL), 0);
+	assert_int_equal(commits_lost(C), 1);
+	assert_int_equal(commits_release(C, &e), 0);
+	assert_int_equal(commits_lost(C), 1);
+	assert_int_equal(lease_checkpoint(&T.base, S0, "w2", "7", 0, &e), 0);
+	assert_int_equal(commits_release(C, &e), 0);
+	assert_int_equal(commits_lost(C), 0);
+	assert_string_equal(fake_attr(&T, S0, "leaseOwner"), "w2");
+	assert_string_equal(fake_attr(&T, S0, "checkpoint"), "7");
+}
+
+static void several_losses_are_one_message(void **state)
+{
+	(void)state;
+	struct err e = { 0 };
+	fake_set(&T, S0, "leaseOwner", av_s("w2"));
+	fake_set(&T, S1, "leaseOwner", av_s("w2"));
+	note(S0, "5", "w1", NULL);
+	note(S1, "6", "w1", NULL);
+	assert_int_equal(commits_flush(C, &e), -1);
+	assert_non_null(strstr(e.msg, "2 shards"));
+	assert_int_equal(flush(NULL), 0);
+}
+
+/* The same owner gets a shard back, from a position that was set back by hand meanwhile: what it handed on before does not
+ * count any more, wherever it still is. */
+static void lines_of_an_earlier_tenure_do_not_move_a_later_one(void **state)
+{
+	(void)state;
+	enum err_class cls;
+	note(S0, "90", "w1", NULL);
+	fake_set(&T, S0, "leaseTenure", av_n(2));
+	fake_set(&T, S0, "checkpoint", av_s("20"));
+	assert_int_equal(flush(&cls), -1);
+	assert_int_equal(cls, ERR_LEASE_LOST);
+	note(S0, "95", "w1", NULL);
+	assert_int_equal(flush(NULL), 0);
+	assert_string_equal(fake_attr(&T, S0, "checkpoint"), "20");
+	tenure = 2;
+	note(S0, "21", "w1", NULL);
+	tenure = 0;
+	note(S0, "96", "w1", NULL); /* does not come in this order, and would not count */
+	assert_int_equal(flush(NULL), 0);
+	assert_string_equal(fake_attr(&T, S0, "checkpoint"), "21");
+	assert_int_equal(commits_lost(C), 0);
+	tenure = 2;
+	note(S0, "30", "w1", NULL);
+	assert_int_equal(flush(NULL), 0);
+	assert_string_equal(fake_attr(&T, S0, "checkpoint"), "30");
+}
+
+static void begin_second_tenure(struct fake_table *t)
+{
+	(void)t;
+	tenure = 2;
+	note(S0, "21", "w1", NULL);
+}
+
+static void a_tenure_that_begins_during_a_write_is_not_taken_for_written(void **state)
+{
+	(void)state;
+	note(S0, "90", "w1", NULL);
+	T.before_update = begin_second_tenure;
+	assert_int_equal(flush(NULL), 0);
+	fake_set(&T, S0, "leaseTenure", av_n(2));
+	fake_set(&T, S0, "checkpoint", av_s("20")); /* set back */
+	assert_int_equal(commits_uncommitted(C), 1);
+	assert_int_equal(flush(NULL), 0);
+	assert_string_equal(fake_attr(&T, S0, "checkpoint"), "21");
+}
+
+static void in_a_handoff_the_old_owner_commits_and_gives_way(void **state)
+{
+	(void)state;
+	struct err e = { 0 };
+	fake_set(&T, S0, "leaseOwner", av_s("w2"));
+	fake_set(&T, S0, "checkpointOwner", av_s("w1"));
+	note(S0, "5", "w1", NULL);
+	assert_int_equal(flush(NULL), 0);
+	assert_string_equal(fake_attr(&T, S0, "checkpoint"), "5");
+	assert_string_equal(fake_attr(&T, S0, "checkpointOwner"), "w1");
+	assert_int_equal(commits_release(C, &e), 0);
+	assert_string_equal(fake_attr(&T, S0, "leaseOwner"), "w2");
+	assert_string_equal(fake_attr(&T, S0, "checkpointOwner"), "");
+}
+
+static void in_a_handoff_the_next_owner_withdraws(void **state)
+{
+	(void)state;
+	struct err e = { 0 };
+	fake_set(&T, S0, "leaseOwner", av_s("w2"));
+	fake_set(&T, S0, "checkpointOwner", av_s("w3"));
+	fake_set(&T, S1, "leaseOwner", av_s("w2"));
+	note(S1, "5", "w2", NULL); /* it is w2 that ends */
+	assert_int_equal(commits_release(C, &e), 0);
+	assert_string_equal(fake_attr(&T, S0, "leaseOwner"), "w3");
+	assert_string_equal(fake_attr(&T, S0, "checkpointOwner"), "");
+	assert_string_equal(fake_attr(&T, S0, "leaseCounter"), "0");
 }
 
 static void release_gives_up_what_is_committed(void **state)
@@ -245,6 +358,12 @@ int main(void)
 		T_(another_workers_parent_is_not_ended),
 		T_(an_outage_is_kept_for_the_next_round),
 		T_(a_lost_lease_is_said_once_and_left),
+		T_(a_lost_shard_that_another_has_committed_is_settled),
+		T_(several_losses_are_one_message),
+		T_(lines_of_an_earlier_tenure_do_not_move_a_later_one),
+		T_(a_tenure_that_begins_during_a_write_is_not_taken_for_written),
+		T_(in_a_handoff_the_old_owner_commits_and_gives_way),
+		T_(in_a_handoff_the_next_owner_withdraws),
 		T_(release_gives_up_what_is_committed),
 		T_(release_keeps_what_could_not_be_written),
 		T_(noting_and_writing_go_side_by_side),
