@@ -1,4 +1,5 @@
 /* spooled.c - publish's --spool. */
+#define _XOPEN_SOURCE 700 /* realpath, which glibc and musl do not show for POSIX.1-2008 alone */
 #include "cmd/spooled.h"
 #include "cmd/report.h"
 #include <inttypes.h>
