@@ -2,9 +2,10 @@
 //
 // A note is one line: microseconds, tenure (a processor's life, counted), shard, sequence number, subsequence number,
 // data; tab-separated, handed to the kernel before the checkpoint. Ends cleanly on SIGTERM. Endpoints come from KINESIS_URL and
-// DYNAMODB_URL, the failover time in ms from FAILOVER_MS, a start position from INITIAL.
+// DYNAMODB_URL, the failover time in ms from FAILOVER_MS, that between two clean-ups of ended shards' rows from CLEANUP_MS.
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.lang.reflect.Field;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -21,6 +22,7 @@ import software.amazon.awssdk.services.kinesis.KinesisAsyncClient;
 import software.amazon.kinesis.common.ConfigsBuilder;
 import software.amazon.kinesis.common.InitialPositionInStream;
 import software.amazon.kinesis.common.InitialPositionInStreamExtended;
+import software.amazon.kinesis.common.LeaseCleanupConfig;
 import software.amazon.kinesis.coordinator.CoordinatorConfig;
 import software.amazon.kinesis.coordinator.Scheduler;
 import software.amazon.kinesis.exceptions.InvalidStateException;
@@ -119,6 +121,18 @@ public class KclWorker {
 		Runtime.getRuntime().halt(0);
 	}
 
+	// There is no setter, and its own interval is minutes.
+	static void cleanUpOften(LeaseManagementConfig leases) throws ReflectiveOperationException {
+		if (System.getenv("CLEANUP_MS") == null) {
+			return;
+		}
+		long ms = Long.parseLong(System.getenv("CLEANUP_MS"));
+		Field f = LeaseManagementConfig.class.getDeclaredField("leaseCleanupConfig");
+		f.setAccessible(true);
+		f.set(leases, LeaseCleanupConfig.builder().leaseCleanupIntervalMillis(ms).completedLeaseCleanupIntervalMillis(ms)
+				.garbageLeaseCleanupIntervalMillis(ms).build());
+	}
+
 	public static void main(String[] args) throws Exception {
 		String stream = args[0], table = args[1], name = args[2];
 		long failover = Long.parseLong(System.getenv().getOrDefault("FAILOVER_MS", "2000"));
@@ -137,9 +151,10 @@ public class KclWorker {
 				.shardConsumerDispatchPollIntervalMillis(100).schedulerInitializationBackoffTimeMillis(500);
 		LeaseManagementConfig leases = b.leaseManagementConfig().failoverTimeMillis(failover).shardSyncIntervalMillis(1000)
 				.leasesRecoveryAuditorExecutionFrequencyMillis(2000).listShardsCacheAllowedAgeInSeconds(1)
-				.initialPositionInStream(InitialPositionInStreamExtended.newInitialPosition(InitialPositionInStream
-						.valueOf(System.getenv().getOrDefault("INITIAL", "TRIM_HORIZON"))));
+				.initialPositionInStream(InitialPositionInStreamExtended
+						.newInitialPosition(InitialPositionInStream.TRIM_HORIZON));
 		Version.tune(coordinator, leases);
+		cleanUpOften(leases);
 		Scheduler scheduler = new Scheduler(b.checkpointConfig(), coordinator, leases, b.lifecycleConfig(),
 				b.metricsConfig().metricsFactory(new NullMetricsFactory()), b.processorConfig(),
 				b.retrievalConfig().retrievalSpecificConfig(polling)
