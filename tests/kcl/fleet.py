@@ -404,7 +404,7 @@ class Judge:
                     raise Trouble('%s: the checkpoint %s was ahead of what was processed' % (shard, checkpoint))
 
     def tenures_begin(self):
-        """Each tenure's first record is behind the checkpoint of the last sample in which its worker had no lease."""
+        """Each tenure's first record is behind the checkpoint that the last sample saw before its worker had the lease."""
         prev, self.tenures, again = {}, 0, collections.Counter()
         times = [s[0] for s in self.w.samples]
         for us, w, tenure, shard, seq in self.notes:
@@ -417,8 +417,10 @@ class Judge:
                 continue
             self.tenures += 1
             k = bisect.bisect_left(times, us) - 1
-            while k >= 0 and w.owns(self.w.samples[k][2].get(shard, ('',))[0]):
-                k -= 1
+            # It may have lost the lease already, and process a last batch.
+            for had in (False, True):
+                while k >= 0 and w.owns(self.w.samples[k][2].get(shard, ('',))[0]) == had:
+                    k -= 1
             if k < 0:
                 continue
             row = self.w.samples[k][2].get(shard)
@@ -491,10 +493,6 @@ def choose(w, paused):
 
 def act(w, paused):
     what, who = choose(w, paused)
-    if w.kcl == '3' and not w.compatible and not w.count['kill']:
-        # Its leader takes nothing from workers that live: to get its first leases one must die.
-        w.wait_for('metrics of a worker', lambda: w.rows('WORKER_METRIC_STATS'))
-        what, who = 'kill', next(p for p in w.workers if p.kind == 'rec')
     if what.startswith('add'):
         w.add(what.split()[1])
     elif what == 'split':
@@ -512,6 +510,19 @@ def act(w, paused):
         paused[who] = time.monotonic() + w.rng.uniform(1, 3) * FAILOVER_MS / 1000
 
 
+def begin(w):
+    """One worker of each kind, at work."""
+    for kind in w.rng.sample(['rec', 'kcl'], 2):
+        w.add(kind)
+    kcl, rec = sorted(w.workers, key=lambda p: p.kind)
+    w.wait_for('worker', rec.begun)
+    if w.kcl == '3' and not w.compatible:
+        # Its leader takes nothing from a worker that lives: to get its first leases one must die.
+        w.wait_for('metrics of a worker', lambda: w.rows('WORKER_METRIC_STATS'))
+        w.remove(rec, 'kill', w.rng.choice(rec.stages()))
+    w.wait_for('KCL worker', kcl.begun)
+
+
 def publish_steadily(w, stop):
     try:
         while not stop.is_set():
@@ -525,10 +536,9 @@ def mixed(w, seconds):
     paused, stop = {}, threading.Event()
     pub = threading.Thread(target=publish_steadily, args=(w, stop), daemon=True)
     pub.start()
-    for kind in w.rng.sample(['rec', 'kcl'], 2):
-        w.add(kind)
+    begin(w)
     until = time.monotonic() + seconds
-    next_act = time.monotonic() + w.rng.uniform(8, 12)
+    next_act = time.monotonic()
     while time.monotonic() < until:
         time.sleep(0.1)
         now = time.monotonic()
@@ -571,7 +581,7 @@ def main():
     a.add_argument('what', choices=['handover', 'mixed'])
     a.add_argument('--kcl', default='2', choices=['2', '3'])
     a.add_argument('--seed', type=int, default=1)
-    a.add_argument('--seconds', type=float, default=30)
+    a.add_argument('--seconds', type=float, default=25)
     a.add_argument('--keep', action='store_true')
     o = a.parse_args()
     w = World(o.kcl, o.seed, o.keep)
