@@ -2,6 +2,7 @@
 #include "base/lanes.h"
 #include "base/mem.h"
 #include "base/stop.h"
+#include "cmd/autocommit.h"
 #include "cmd/watch.h"
 #include "flow/envelope.h"
 #include "flow/owner.h"
@@ -16,9 +17,11 @@ struct consume_opts {
 	bool end, no_marks, raw;
 	uint64_t count, threads;
 	const char *group;
+	int commit;
 	int64_t poll_ms, idle_mark_ms, failover_ms, give_up_ms;
 };
 static struct consume_opts o;
+enum { COMMIT_PIPE, COMMIT_AUTO };
 
 #define GIVE_UP_MS 30000
 #define SILENT_MARKS 10 /* idle times without a mark, then comes one that says nothing: is anybody there? */
@@ -34,6 +37,8 @@ static const struct opt table[] = {
 	{ 'n', "count", "COUNT", OPT_UINT, INTO(count), NULL, NULL, NULL, "stop after so many events", 1, 0 },
 	{ 'g', "group", "G", OPT_STR, INTO(group), NULL, NULL, NULL,
 		"go on from the position of this group; ack moves it", 0, 0 },
+	{ 0, "commit", "HOW", OPT_CHOICE, INTO(commit), NULL, "pipe", "pipe|auto",
+		"auto: moves it itself, for what is in the file", 0, 0 },
 	{ 0, "poll", "TIME", OPT_MS, INTO(poll_ms), NULL, NULL, NULL,
 		"wait between looks at a shard's end [250ms, embedded store 50ms]", 1, 3600e3 },
 	{ 'j', "threads", "N", OPT_UINT, INTO(threads), NULL, "4", NULL, "shards read at once", 1, 64 },
@@ -52,7 +57,8 @@ static const struct opt table[] = {
 struct run {
 	struct ctx *c;
 	struct envelope *envelope;
-	unsigned silent; /* idle times in a row without a mark */
+	struct autocommit *commits; /* with --commit auto */
+	unsigned silent;            /* idle times in a row without a mark */
 };
 
 static int write_mark(struct run *r, const char *shard_id, const char *mark, struct err *e)
@@ -76,6 +82,7 @@ static int on_record(const char *shard_id, const struct record *rec, void *arg, 
 	if (out_line(r->c->out, line->p, line->len, e))
 		return -1;
 	ledger_count(r->c, COUNT_OUT);
+	autocommit_note(r->commits, shard_id, rec);
 	return o.count && r->c->ledger.out >= o.count;
 }
 
@@ -84,6 +91,7 @@ static int on_shard_end(const char *shard_id, void *arg, struct err *e)
 	struct run *r = arg;
 	if (write_mark(r, shard_id, "shard-end", e))
 		return -1;
+	autocommit_note(r->commits, shard_id, NULL);
 	return out_soft_flush(r->c->out, e);
 }
 
@@ -95,7 +103,7 @@ static void on_tenure(const char *shard_id, unsigned n, void *arg)
 static int on_flush(void *arg, struct err *e)
 {
 	struct run *r = arg;
-	return out_soft_flush(r->c->out, e);
+	return autocommit_check(r->commits, e) ? -1 : out_soft_flush(r->c->out, e);
 }
 
 static int on_idle(void *arg, struct err *e)
@@ -113,7 +121,7 @@ static int on_idle(void *arg, struct err *e)
 		if (write_mark(r, NULL, "done", e))
 			return -1;
 	}
-	if (out_soft_flush(r->c->out, e))
+	if (out_soft_flush(r->c->out, e) || autocommit_check(r->commits, e))
 		return -1;
 	return out_reader_gone(r->c->out) ? err_set(e, ERR_PIPE, "", "reader gone") : 0;
 }
@@ -165,6 +173,7 @@ static int follow(struct run *r, struct stream *s, struct table *group, const ch
 		rc = write_mark(r, NULL, "end", e);
 	if (rc == 0)
 		rc = out_flush(r->c->out, e);
+	rc = autocommit_close(r->commits, rc, e);
 	if (rc == 0 && group && !out_is_file(r->c->out)) {
 		stop_now(); /* from here on --grace counts */
 		close_stdout(r->c);
@@ -183,7 +192,9 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 	int rc = 0;
 	if (argc > 1)
 		rc = err_set(&e, ERR_USAGE, "", "one SOURCE only: what is %s?", argv[1]);
-	else if (o.group && o.no_marks)
+	else if (!o.group && o.commit == COMMIT_AUTO)
+		rc = err_set(&e, ERR_USAGE, "", "--commit auto: only a --group has positions");
+	else if (o.group && o.no_marks && o.commit == COMMIT_PIPE)
 		rc = err_set(&e, ERR_USAGE, "", "--no-marks: a group's positions move by marks, too");
 	else if (o.group && o.raw)
 		rc = err_set(&e, ERR_USAGE, "", "--raw: a group's positions are inside of aggregates, too");
@@ -195,7 +206,10 @@ static enum exit_code run(struct ctx *c, int argc, char **argv)
 	}
 	if (rc == 0) {
 		struct run r = { .c = c, .envelope = envelope_new(s->name, o.group, owner) };
-		rc = follow(&r, s, group, owner, &e);
+		if (o.commit == COMMIT_AUTO && !(r.commits = autocommit_open(c, o.group, owner, &e)))
+			rc = -1;
+		if (rc == 0)
+			rc = follow(&r, s, group, owner, &e);
 		envelope_free(r.envelope);
 	}
 	table_close(group);

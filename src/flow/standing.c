@@ -71,22 +71,14 @@ static int scan(const struct standing_conf *c, struct leases *rows, struct err *
 	return 0;
 }
 
-/* Owners of our own have a place in their name and write when they renew; a row that another program has taken over keeps
- * our last time. */
-static bool is_ours(const char *owner)
-{
-	const char *colon = strchr(owner, ':');
-
-	return colon && strspn(colon + 1, "0123456789") > 0 && strchr(colon + 1, ':');
-}
-
+/* A row that another program has taken over keeps the time of our last renewal. */
 enum owner_sign owner_sign(const struct lease *l, int64_t table_now, int64_t failover_ms)
 {
 	if (!l->owner[0])
 		return OWNER_NONE;
 	if (owner_dead(l->owner))
 		return OWNER_SILENT;
-	if (!l->renewed_ms_epoch || !is_ours(l->owner))
+	if (!l->renewed_ms_epoch || !owner_gentle(l->owner))
 		return OWNER_UNKNOWN;
 	return table_now - l->renewed_ms_epoch > failover_ms ? OWNER_SILENT : OWNER_ALIVE;
 }
@@ -259,7 +251,7 @@ static void judge_states(const struct standing_conf *c, const struct watched *w,
 	for (size_t i = 0; i < s->n; i++) {
 		struct standing *h = &s->v[i];
 		h->sign = h->has_row ? sign_of(c, w, &h->row, now) : OWNER_NONE;
-		if (!h->row.owner[0] || is_ours(h->row.owner)) {
+		if (!h->row.owner[0] || owner_gentle(h->row.owner)) {
 			h->renewed_ms = h->row.renewed_ms_epoch;
 			h->committed_ms = h->row.checkpointed_ms_epoch;
 		}
