@@ -44,6 +44,7 @@ _recagent() {
 	consume:--until | consume:-u) COMPREPLY=() ;;
 	consume:--count | consume:-n) COMPREPLY=() ;;
 	consume:--group | consume:-g) COMPREPLY=() ;;
+	consume:--commit) COMPREPLY=($(compgen -W 'pipe auto' -- "$cur")) ;;
 	consume:--poll) COMPREPLY=() ;;
 	consume:--threads | consume:-j) COMPREPLY=() ;;
 	consume:--idle-mark) COMPREPLY=() ;;
@@ -207,7 +208,7 @@ _recagent() {
 		audit) COMPREPLY=($(compgen -W ' --all --max-events --verbose --help' -- "$cur")) ;;
 		cache-get) COMPREPLY=($(compgen -W ' --cache --fallback --max-stale --timeout --consistent --strict --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --grace --verbose --help' -- "$cur")) ;;
 		completion) COMPREPLY=($(compgen -W ' --verbose --help' -- "$cur")) ;;
-		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --poll --threads --idle-mark --failover --raw --give-up --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
+		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --commit --poll --threads --idle-mark --failover --raw --give-up --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		invoke) COMPREPLY=($(compgen -W ' --cache --profiles --jobs --ttl --count --timeout --session --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		positions) COMPREPLY=($(compgen -W ' --group --format --max-lag --stuck --wait --failover --shard --to --force --dry-run --with --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		profile) COMPREPLY=($(compgen -W ' --profiles --cache --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;

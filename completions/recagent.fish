@@ -59,6 +59,7 @@ complete -c recagent -n '__fish_seen_subcommand_from consume' -l until -s u -x -
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l end -s e -d 'stop at what is the end of the stream now'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l count -s n -x -d 'stop after so many events'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l group -s g -x -d 'go on from the position of this group; ack moves it'
+complete -c recagent -n '__fish_seen_subcommand_from consume' -l commit -x -a 'pipe auto' -d 'auto: moves it itself, for what is in the file'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l poll -x -d 'wait between looks at a shard'\''s end [250ms, embedded store 50ms]'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l threads -s j -x -d 'shards read at once'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l idle-mark -x -d 'with a group: silence after which a mark is written'

@@ -93,6 +93,7 @@ _recagent() {
 			{-e,--end}'[stop at what is the end of the stream now]' \
 			{-n,--count}'[stop after so many events]:COUNT:' \
 			{-g,--group}'[go on from the position of this group; ack moves it]:G:' \
+			'--commit[auto\: moves it itself, for what is in the file]:HOW:(pipe auto)' \
 			'--poll[wait between looks at a shard'\''s end \[250ms, embedded store 50ms\]]:TIME:' \
 			{-j,--threads}'[shards read at once]:N:' \
 			'--idle-mark[with a group\: silence after which a mark is written]:TIME:' \

@@ -12,7 +12,7 @@
 struct written { /* of one shard */
 	const char *shard_id;
 	char seq[SEQ_MAX];
-	uint64_t sub;
+	uint64_t sub, tenure;
 	bool new, ended;
 };
 struct autocommit {
@@ -47,6 +47,7 @@ static void note(struct autocommit *a, struct written *w)
 		.shard_id = (char *)w->shard_id,
 		.sequence_number = w->seq[0] ? w->seq : NULL,
 		.subsequence = w->sub,
+		.tenure = w->tenure,
 		.mark = w->ended ? shard_end : NULL };
 	commits_note(a->k.commits, &s);
 }
@@ -125,6 +126,15 @@ void autocommit_note(struct autocommit *a, const char *shard_id, const struct re
 		memcpy(w->seq, rec->sequence_number, n + 1);
 		w->sub = rec->subsequence;
 	}
+	pthread_mutex_unlock(&a->mu);
+}
+
+void autocommit_tenure(struct autocommit *a, const char *shard_id, unsigned n)
+{
+	if (!a)
+		return;
+	pthread_mutex_lock(&a->mu);
+	*entry_of(a, shard_id) = (struct written){ .shard_id = shard_id, .tenure = n };
 	pthread_mutex_unlock(&a->mu);
 }
 

@@ -13,6 +13,8 @@ struct autocommit;
 struct autocommit *autocommit_open(struct ctx *c, const char *group, const char *owner, struct err *e);
 /* A line of it was written. shard_id: the same pointer for each record of a shard. rec NULL: the shard's end. All NULL-safe. */
 void autocommit_note(struct autocommit *a, const char *shard_id, const struct record *rec);
+/* What follows is of the n-th time that we have the shard: nothing of before counts any more. */
+void autocommit_tenure(struct autocommit *a, const char *shard_id, unsigned n);
 /* -1 with e when commits have failed for good. */
 int autocommit_check(struct autocommit *a, struct err *e);
 /* Syncs, commits the rest, gives up the leases. rc: what has failed already, with e; it is returned then. */

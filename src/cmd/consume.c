@@ -97,7 +97,9 @@ static int on_shard_end(const char *shard_id, void *arg, struct err *e)
 
 static void on_tenure(const char *shard_id, unsigned n, void *arg)
 {
-	envelope_tenure(((struct run *)arg)->envelope, shard_id, n);
+	struct run *r = arg;
+	envelope_tenure(r->envelope, shard_id, n);
+	autocommit_tenure(r->commits, shard_id, n);
 }
 
 static int on_flush(void *arg, struct err *e)
