@@ -21,6 +21,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef FAKE_SHARDS /* and rows */
+#define FAKE_SHARDS 128
+#endif
+
 /* ---- stream ---- */
 
 struct fake_record {
@@ -38,7 +42,7 @@ struct fake_stream {
 	struct stream base;
 	int64_t created_s; /* 0 unknown */
 	pthread_mutex_t mu;
-	struct fake_shard v[128];
+	struct fake_shard v[FAKE_SHARDS];
 	size_t n;
 	int64_t seq;          /* the next one */
 	size_t answer;        /* most records of one answer */
@@ -283,7 +287,7 @@ static inline void fake_diamonds(struct fake_stream *f, int n)
 struct fake_table {
 	struct table base;
 	pthread_mutex_t mu;
-	cJSON *items[128];
+	cJSON *items[FAKE_SHARDS];
 	size_t n;
 	bool missing;
 	int down;                                    /* so many calls are refused; -1: all */
