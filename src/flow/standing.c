@@ -376,12 +376,13 @@ int standings_read(const struct standing_conf *c, struct standings *out, struct 
 
 	*out = (struct standings){ 0 };
 	int rc = read_all(c, out, &list, &w, e);
+	if (!rc)
+		join(out, &list);
+	free(list.v);
 	if (rc) {
 		standings_free(out);
 		return rc;
 	}
-	join(out, &list);
-	free(list.v);
 	find_relatives(out);
 	judge_states(c, &w, out);
 	for (size_t i = 0; i < out->n && !c->with_lag; i++)
