@@ -12,6 +12,7 @@
 
 #define CONNECT_MS 3100 /* SDKs' defaults mode `standard` */
 #define READ_MS 60000
+#define SLOW_READS 3 /* an answer that takes longer than so many of them must come at some speed */
 
 const char *aws_shared_setting(const struct aws_shared *s, const char *env_name, const char *key)
 {
@@ -123,6 +124,7 @@ static void open_http(struct aws_shared *s, const struct aws_options *o)
 		s->timeouts.first_byte = READ_MS;
 	if (!s->timeouts.idle)
 		s->timeouts.idle = READ_MS;
+	s->timeouts.slow = SLOW_READS * s->timeouts.idle;
 	s->user_agent = user_agent(s);
 	conf.timeouts = s->timeouts;
 	conf.user_agent = s->user_agent;

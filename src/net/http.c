@@ -42,6 +42,12 @@ static int64_t time_left(struct exchange *x)
 	enum verdict late = NO_VERDICT;
 
 	consider(x->start, x->limits.total, LATE_TOTAL, &due, &late);
+	/* One byte a second keeps the idle time-out from striking for ever. */
+	if (x->limits.slow > 0) {
+		int64_t moved = x->uploaded + x->received;
+		consider(x->start + x->away, moved > x->limits.slow ? moved : x->limits.slow, LATE_SLOW, &due,
+			&late);
+	}
 	switch (x->phase) {
 	case CONNECTING: consider(x->start, x->limits.connect, LATE_CONNECT, &due, &late); break;
 	case WAITING: consider(x->sent, x->limits.first_byte, LATE_FIRST_BYTE, &due, &late); break;
@@ -101,7 +107,7 @@ static void begin(struct exchange *x)
 	http_resp_release(x->resp);
 	buf_init(&x->resp->body, BUF_MAX_HTTP);
 	x->phase = CONNECTING;
-	x->uploaded = 0;
+	x->uploaded = x->received = 0;
 	x->header_bytes = 0;
 	x->headers_done = false;
 	x->why[0] = 0;

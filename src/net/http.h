@@ -32,6 +32,7 @@ struct http_timeouts {      /* milliseconds, 0 = none; kept to within a few ms *
 	int64_t first_byte; /* from the last byte of the request to the status line */
 	int64_t idle;       /* between two bytes of the body, in either direction */
 	int64_t total;      /* from the call on */
+	int64_t slow;       /* what takes longer must have moved 1,000 bytes a second, both ways together */
 };
 
 struct http_resp {
@@ -73,7 +74,7 @@ typedef bool http_on_body(const char *p, size_t n, void *arg);
 
 /* One exchange. Returns 0 with resp filled for every HTTP status. -1 when there is no whole answer:
  *   ERR_UNAVAILABLE  "dns", "connect", "tls", "timeout-connect", "timeout-first-byte", "timeout-idle",
- *                    "timeout-total", "reset", "truncated"
+ *                    "timeout-slow", "timeout-total", "reset", "truncated"
  *   ERR_FAILED       "too-large", "bad-url", "tls-verify", "callback"
  *   ERR_STOPPED      cut short by a stop or a cancel
  *   ERR_LOCAL        "memory"

@@ -87,11 +87,14 @@ size_t http_on_write(char *p, size_t size, size_t n, void *arg)
 	long status = 0;
 
 	(void)size;
+	x->received += (curl_off_t)n;
 	curl_easy_getinfo(x->conn->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (x->on_body && status >= 200 && status < 300) {
 		x->resp->delivered = true;
+		int64_t began = clock_mono_ms();
 		if (!x->on_body(p, n, x->arg))
 			x->verdict = CALLBACK;
+		x->away += clock_mono_ms() - began;
 	} else if (!buf_add(&x->resp->body, p, n)) {
 		x->verdict = TOO_LARGE;
 	}

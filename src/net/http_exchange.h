@@ -16,6 +16,7 @@ enum verdict {
 	LATE_CONNECT,
 	LATE_FIRST_BYTE,
 	LATE_IDLE,
+	LATE_SLOW,
 	LATE_TOTAL
 };
 
@@ -34,7 +35,8 @@ struct exchange {
 	enum phase phase;
 	enum verdict verdict;
 	int64_t start, sent, active; /* monotonic ms: begun, request sent whole, last byte either way */
-	curl_off_t uploaded;
+	int64_t away;                /* ms spent in on_body: those are not the service's */
+	curl_off_t uploaded, received;
 	size_t header_bytes;
 	bool headers_done; /* what follows is the body and, when chunked, trailers */
 	struct curl_slist *lines;

@@ -45,6 +45,9 @@ static int by_verdict(const struct exchange *x, const char *host, int n, struct 
 	case LATE_CONNECT: return late(e, "timeout-connect", "connection", t->connect, host, n);
 	case LATE_FIRST_BYTE: return late(e, "timeout-first-byte", "answer", t->first_byte, host, n);
 	case LATE_IDLE: return late(e, "timeout-idle", "further byte", t->idle, host, n);
+	case LATE_SLOW:
+		return err_set(e, ERR_UNAVAILABLE, "timeout-slow",
+			"less than 1000 bytes a second for %lld ms: %.*s", (long long)t->slow, n, host);
 	case LATE_TOTAL: return late(e, "timeout-total", "whole answer", t->total, host, n);
 	case CALLBACK:
 		/* The callback may have filled the caller's error itself. */

@@ -98,6 +98,8 @@ static const struct row rows[] = {
 		.t = { .first_byte = 5000, .idle = 120 }, .want = "timeout-idle", .after_ms = 120 },
 	{ "drip beyond the total", { ACCEPT, READ, SEND(OK_HEAD), DRIP("o", 9000) },
 		.t = { .first_byte = 50, .total = 200 }, .want = "timeout-total", .after_ms = 200 },
+	{ "drip that the idle time-out never sees", { ACCEPT, READ, SEND(OK_HEAD), DRIP("o", 9000) },
+		.t = { .idle = 5000, .slow = 200 }, .want = "timeout-slow", .after_ms = 200 },
 	{ "never accepted, never answered", { PAUSE(9000) }, .t = { .connect = 5000, .first_byte = 100 },
 		.want = "timeout-first-byte", .after_ms = 100 },
 };
