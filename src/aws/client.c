@@ -163,6 +163,9 @@ static int fail_with_fault(struct run *r, struct err *e)
 	err_set(e, aws_fault_class(status, f.code), f.code, "%s%s%s%s",
 		isdigit((unsigned char)f.code[0]) ? "HTTP " : "", f.code, f.message[0] ? ": " : "",
 		f.message);
+	/* AWS names each error. What has no name is half an answer, or of something in between. */
+	if (isdigit((unsigned char)f.code[0]) && c->service != AWS_S3)
+		e->cls = ERR_UNAVAILABLE;
 	e->http = status;
 	snprintf(e->request_id, sizeof e->request_id, "%s", f.request_id);
 	if (aws_fault_may_be_skew(f.code) && skew_abs(c) > SKEW_TELLS_MS) {

@@ -24,6 +24,7 @@ struct download {
 	char etag[300];
 	char checksum[16]; /* base64 of CRC-32, or "" */
 	bool started;      /* the first answer's headers have been kept */
+	bool alien;        /* an answer is not of this object, nor of S3 at all */
 	bool begun;        /* bytes of this answer have come */
 	int said;          /* what fn returned to end it: 1 or -1 */
 };
@@ -41,10 +42,21 @@ static void keep_headers(struct download *d)
 	d->started = true;
 }
 
+/* S3 names the version of what it sends. A portal's page would else be taken for the object, or for the rest of it. */
+static bool is_object(struct download *d)
+{
+	const char *etag = http_resp_header(&d->call.resp, "etag");
+
+	d->alien = !etag || (d->started && strcmp(etag, d->etag) != 0);
+	return !d->alien;
+}
+
 static bool on_body(const char *p, size_t n, void *arg)
 {
 	struct download *d = arg;
 
+	if (!d->begun && !is_object(d))
+		return false;
 	if (!d->started)
 		keep_headers(d);
 	else if (!d->begun && !http_resp_header(&d->call.resp, "content-range"))
@@ -77,7 +89,7 @@ static int ask(struct s3 *s, struct download *d, const char *path, struct err *e
 			headers[n][0] = "If-Match", headers[n++][1] = d->etag;
 	}
 	d->skip = 0;
-	d->begun = false;
+	d->begun = d->alien = false;
 	d->call = (struct aws_call){ .op = "GetObject",
 		.method = "GET",
 		.path = path,
@@ -121,6 +133,9 @@ int s3_get(struct blob *b, const char *name, blob_on_bytes *fn, void *arg, struc
 	for (int idle = 0; !rc;) {
 		uint64_t before = d.done;
 		rc = ask(s, &d, path.p, e);
+		if (d.alien || (!rc && !is_object(&d)))
+			rc = err_set(e, ERR_UNAVAILABLE, "bad-answer",
+				"s3: GetObject: the answer is not the object (a proxy?)");
 		if (!rc && !d.started)
 			keep_headers(&d); /* an empty object */
 		http_resp_release(&d.call.resp);

@@ -58,6 +58,7 @@ bool hold_on(const struct ctx *c, struct hold *h, bool from_group, struct err *e
 			err_set(e, ERR_PIPE, "", "reader gone");
 		return false;
 	}
+	atomic_store(&h->outage->said, true);
 	log_outage(h->outage->what, false, e);
 	if (!h->tries)
 		atomic_fetch_add(&h->outage->holding, 1);
@@ -70,6 +71,7 @@ void hold_over(struct hold *h)
 {
 	leave(h);
 	/* While others still wait it is not over, only less; saying so each time would flood the terminal. */
-	if (atomic_exchange(&h->outage->since_ms, 0) && !atomic_load(&h->outage->holding))
+	atomic_store(&h->outage->since_ms, 0);
+	if (!atomic_load(&h->outage->holding) && atomic_exchange(&h->outage->said, false))
 		log_outage(h->outage->what, true, NULL);
 }

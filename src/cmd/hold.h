@@ -12,6 +12,7 @@ struct outage {                   /* one for each thing that is asked; zero but 
 	const char *what;         /* a short constant text */
 	_Atomic int64_t since_ms; /* monotonic; 0: the latest call succeeded */
 	_Atomic unsigned holding; /* calls that wait for its end */
+	atomic_bool said;         /* that it has begun, and not yet that it is over */
 };
 
 struct hold { /* one call; zero but for outage */

@@ -95,6 +95,16 @@ static void free_call(struct lookup *l)
 	l->n = 0;
 }
 
+/* A call that could not be called off in time may have ended since. The lock is held. */
+static bool came_back(struct lookup *l)
+{
+	if (l->busy)
+		return false;
+	free_call(l);
+	l->stuck = false;
+	return true;
+}
+
 static void start_call(struct lookup *l, const char *const *keys, size_t n)
 {
 	l->keys = mem_array(n, sizeof(char *));
@@ -111,9 +121,11 @@ static void start_call(struct lookup *l, const char *const *keys, size_t n)
 
 int lookup_get(struct lookup *l, const char *const *keys, size_t n, cJSON **items, struct err *e)
 {
-	if (l->stuck)
-		return err_set(e, ERR_UNAVAILABLE, "timeout", "table %s does not answer", l->table_name);
 	pthread_mutex_lock(&l->lock);
+	if (l->stuck && !came_back(l)) {
+		pthread_mutex_unlock(&l->lock);
+		return err_set(e, ERR_UNAVAILABLE, "timeout", "table %s does not answer", l->table_name);
+	}
 	start_call(l, keys, n);
 	if (!l->started) {
 		l->busy = false;

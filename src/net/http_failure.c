@@ -20,6 +20,7 @@ static const struct cause causes[] = {
 	{ CURLE_SSL_ISSUER_ERROR, ERR_FAILED, "tls-verify", "cannot trust the certificate of" },
 	{ CURLE_SSL_INVALIDCERTSTATUS, ERR_FAILED, "tls-verify", "cannot trust the certificate of" },
 	{ CURLE_PARTIAL_FILE, ERR_UNAVAILABLE, "truncated", "the answer was cut short by" },
+	{ CURLE_FILESIZE_EXCEEDED, ERR_FAILED, "too-large", "the answer is too large:" },
 	{ CURLE_URL_MALFORMAT, ERR_FAILED, "bad-url", "bad URL for" },
 	{ CURLE_OUT_OF_MEMORY, ERR_LOCAL, "memory", "out of memory for" },
 	{ CURLE_FAILED_INIT, ERR_LOCAL, "memory", "cannot set up libcurl for" },

@@ -133,6 +133,9 @@ int http_setup(struct exchange *x, const struct url_parts *url, struct err *e)
 	curl_easy_setopt(h, CURLOPT_HEADERDATA, x);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, http_on_write);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, x);
+	/* What says beforehand that it is too large need not be fetched. */
+	if (!x->on_body && strcmp(x->req->method, "HEAD") != 0)
+		curl_easy_setopt(h, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)BUF_MAX_HTTP);
 	set_long(h, CURLOPT_FRESH_CONNECT, x->fresh);
 	return 0;
 }

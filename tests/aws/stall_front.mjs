@@ -15,7 +15,7 @@
 //   portal       200 and a page of HTML in the place of every answer
 //   garbage      bytes that are no HTTP
 //   redirect     302 to a page to log in at
-//   huge         a body without end
+//   huge         a terabyte
 //   busy         503
 //   throttle     a throttle by the name that Kinesis and DynamoDB give it
 //   expired:ID   requests signed with that access key id: ExpiredTokenException; others pass
@@ -94,8 +94,8 @@ const spoil = {
 	garbage: (front, req) => req.socket.end('\x16\x03\x01 no HTTP at all \x00\xff'),
 	redirect: (front, req, res) => send(res, 302, { location: 'http://portal.invalid/login' }, ''),
 	huge(front, req, res) {
-		const block = Buffer.alloc(1 << 20, ' ');
-		res.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' });
+		const block = Buffer.alloc(1 << 16, ' ');
+		res.writeHead(200, { 'content-type': 'application/x-amz-json-1.1', 'content-length': 1e12 });
 		const more = () => { while (!res.destroyed && res.write(block)); };
 		res.on('drain', more);
 		more();
@@ -153,7 +153,9 @@ function newFront(to, then) {
 	server.on('connection', s => {
 		front.sockets.add(s);
 		s.on('close', () => front.sockets.delete(s)).on('error', () => {});
-		if (front.mode === 'refuse') s.resetAndDestroy();
+		if (front.mode !== 'refuse') return;
+		front.spoiled++;
+		s.resetAndDestroy();
 	});
 	server.listen(0, '127.0.0.1', () => {
 		fronts.set(server.address().port, front);
