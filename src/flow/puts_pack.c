@@ -129,9 +129,8 @@ static uint32_t new_entry(struct lane *l, size_t shard, hashkey h)
 	if (shard < p->nopen) {
 		en->shard = &p->list->all.v[p->list->open[shard].shard];
 		hashkey_format(h, en->hash_key);
-		p->open[shard] =
-			(uint32_t)
-				p->n; /* also one that is too large for more: what follows stays behind it */
+		/* Also one that is too large for more: what follows goes behind it, not into an earlier one. */
+		p->open[shard] = (uint32_t)p->n;
 	}
 	return (uint32_t)p->n++;
 }
