@@ -84,10 +84,12 @@ int lease_release(struct table *t, const struct lease *l, struct err *e);
 
 /* Graceful handoff, as KCL 3 has it: leaseOwner is the next owner, checkpointOwner the one who still works, renews and commits.
  * Conditional on both owners being as l says. Start: on success *l is what is stored now. Over: the old owner has committed
- * all. Back: the next one withdraws. */
+ * all. Back: the next one withdraws. No: the lease was taken in its midst, by a KCL 2 worker that leaves checkpointOwner
+ * standing; its counter, by which it holds the lease, stays. */
 int lease_hand_start(struct table *t, struct lease *l, const char *next, struct err *e);
 int lease_hand_over(struct table *t, const struct lease *l, struct err *e);
 int lease_hand_back(struct table *t, const struct lease *l, struct err *e);
+int lease_no_handoff(struct table *t, const struct lease *l, struct err *e);
 
 /* At a shard's end, before its SHARD_END. A row that is gone is fine. */
 int lease_set_children(

@@ -204,6 +204,13 @@ int lease_hand_over(struct table *t, const struct lease *l, struct err *e)
 	return write_as_read(t, l, false, &ch, e);
 }
 
+int lease_no_handoff(struct table *t, const struct lease *l, struct err *e)
+{
+	struct changes ch = { 0 };
+	change_remove(&ch, "checkpointOwner");
+	return write_as_read(t, l, false, &ch, e);
+}
+
 int lease_hand_back(struct table *t, const struct lease *l, struct err *e)
 {
 	struct changes ch = { 0 };

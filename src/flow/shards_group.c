@@ -44,7 +44,9 @@ void group_row(struct follow *f, struct fshard *s, const struct lease *row)
 {
 	bool old = !strcmp(row->checkpoint_owner, f->c.owner);
 	bool ours = !strcmp(row->owner, f->c.owner) && !row->checkpoint_owner[0];
-	if (!old && (!ours || row->counter != s->lease.counter)) {
+	/* A handoff begins without touching the counter; who takes a lease raises it, and KCL 2, which knows nothing of
+	 * handoffs, leaves checkpointOwner as it stands. */
+	if (row->counter != s->lease.counter || (!old && !ours)) {
 		lose(f, s, strcmp(row->owner, f->c.owner) != 0 ? row->owner : "");
 		return;
 	}
@@ -247,7 +249,8 @@ static int steal_one(struct follow *f, const struct lease *row, bool gentle, str
 	bool found;
 	if (lease_get(f->c.group, row->shard_id, &now, &found, e))
 		return -1;
-	if (!found || strcmp(now.owner, row->owner) != 0 || now.checkpoint_owner[0] || lease_is_end(&now))
+	if (!found || strcmp(now.owner, row->owner) != 0 || lease_is_end(&now) ||
+		strcmp(now.checkpoint_owner, row->checkpoint_owner) != 0)
 		return 0;
 	if (!gentle)
 		return take_one(f, &now, e);

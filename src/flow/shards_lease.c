@@ -68,8 +68,13 @@ static void renew_one(struct lane_job *job, void *arg)
 		int64_t at = clock_mono_ms();
 		int rc = lease_renew(r->f->c.group, &r->l, &e);
 		renewed(r, at, rc, &e);
-		if (!rc || !cond_failed(&e) || r->l.counter != was.counter || !is_ours(r->f, &r->l))
+		if (!rc || !cond_failed(&e) || !is_ours(r->f, &r->l))
 			break;
+		if (r->l.counter != was.counter) {
+			if (lease_no_handoff(r->f->c.group, &r->l, &e) && !cond_failed(&e))
+				log_note("%s: still marked as handed over: %s", r->l.shard_id, e.msg);
+			break;
+		}
 	}
 }
 
@@ -157,7 +162,9 @@ static int hand_over(struct follow *f, struct fshard *s, struct err *e)
 	bool still = s->owned && found && !strcmp(row.checkpoint_owner, f->c.owner);
 	if (s->owned && found && !still)
 		group_row(f, s, &row);
-	bool may = still && s->state != FS_BUSY && group_caught_up(s, &row);
+	bool taken =
+		strcmp(row.owner, s->lease.owner) != 0; /* not by the one who asked: a renewal will tell */
+	bool may = still && !taken && s->state != FS_BUSY && group_caught_up(s, &row);
 	pthread_mutex_unlock(&f->mu);
 	if (!may)
 		return 0;

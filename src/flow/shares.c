@@ -115,6 +115,14 @@ static const struct worker *most_loaded(const struct plan *p)
 	return most;
 }
 
+/* In a handoff. Who does not hand over has not asked one who does either: it has taken the lease in the midst of a handoff,
+ * as KCL 2 may, which leaves checkpointOwner behind. */
+static bool on_its_way(const struct plan *p, const struct lease *l)
+{
+	return l->checkpoint_owner[0] &&
+	       !(p->c->gentle && !p->c->gentle(l->owner) && p->c->gentle(l->checkpoint_owner));
+}
+
 /* From the most loaded only, and down to the target; but two short of it are helped by one of a full share, too, lest a
  * late worker stay without any. */
 static void steal(const struct plan *p, size_t need, struct shares *out)
@@ -130,8 +138,7 @@ static void steal(const struct plan *p, size_t need, struct shares *out)
 	size_t *v = mem_array(p->l->n + 1, sizeof *v), nv = 0;
 	for (size_t i = 0; i < p->l->n; i++) {
 		const struct lease *l = &p->l->v[i];
-		/* One in a handoff is on its way already. */
-		if (!lease_is_end(l) && !l->checkpoint_owner[0] && !strcmp(l->owner, from->name))
+		if (!lease_is_end(l) && !on_its_way(p, l) && !strcmp(l->owner, from->name))
 			v[nv++] = i;
 	}
 	out->steal = choose(p, out, v, nv, n);

@@ -385,6 +385,37 @@ static void a_run_with_an_end_says_what_it_lost(void **state)
 	}
 }
 
+/* What KCL 2 does to a row in a handoff: it raises the counter, and leaves checkpointOwner as it is. */
+static void taken_in_a_handoff(void)
+{
+	fake_set(&T, S0, "leaseOwner", av_s("w2"));
+	fake_set(&T, S0, "checkpointOwner", av_s("w1"));
+	pause_ms(300); /* the handoff is noticed, but not all is committed */
+	fake_set(&T, S0, "leaseOwner", av_s("kcl"));
+	fake_set(&T, S0, "leaseCounter", av_n(1000));
+	pause_ms(300);
+}
+
+static void a_lease_taken_in_a_handoff_is_lost_and_left_alone(void **state)
+{
+	(void)state;
+	struct err e = { 0 };
+	fake_stream_init(&F, 1);
+	fake_fill(&F, 0, 10);
+	hook = taken_in_a_handoff;
+	hook_at = 5;
+	commit_first = 3;
+	stop_idles = 60;
+	struct follow_conf c = conf();
+	c.end_at_tip = false;
+	assert_int_equal(run(&c, &e), -1);
+	assert_int_equal(e.cls, ERR_PIPE);
+	assert_int_equal(ngot, 5);
+	assert_string_equal(fake_attr(&T, S0, "leaseOwner"), "kcl");
+	assert_string_equal(fake_attr(&T, S0, "leaseCounter"), "1000");
+	assert_string_equal(fake_attr(&T, S0, "checkpointOwner"), "");
+}
+
 static void one_without_an_end_gets_it_back(void **state)
 {
 	(void)state;
@@ -538,6 +569,7 @@ int main(void)
 		T_(a_start_that_was_cut_short_goes_on_from_the_same_time),
 		T_(a_lost_shard_is_left_and_the_others_go_on),
 		T_(a_run_with_an_end_says_what_it_lost),
+		T_(a_lease_taken_in_a_handoff_is_lost_and_left_alone),
 		T_(one_without_an_end_gets_it_back),
 		T_(a_blocked_pipe_keeps_its_leases),
 		T_(an_outage_of_the_table_is_survived),
