@@ -150,6 +150,13 @@ const char *span_text(int64_t ms, char out[32])
 	return out;
 }
 
+const char *owner_text(const char *owner, char out[OWNER_MAX])
+{
+	const char *colon = strchr(owner, ':'), *second = colon ? strchr(colon + 1, ':') : NULL;
+	snprintf(out, OWNER_MAX, "%.*s", (int)(second ? second - owner : OWNER_MAX - 1), owner);
+	return out;
+}
+
 /* The end of a long number tells more than its beginning, which all of a stream share. */
 const char *checkpoint_text(const char *checkpoint, uint64_t sub, int64_t initial_ms, char out[LISTING_CELL])
 {

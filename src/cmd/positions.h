@@ -49,6 +49,8 @@ int listing_end(struct listing *l, struct err *e); /* of one line */
 int listing_close(struct listing *l, int rc, struct err *e);
 
 /* "3m05s"; a checkpoint as people can read it. */
+/* HOST:PID of a worker of ours, which is what people look for; the rest of the name is for programs. */
+const char *owner_text(const char *owner, char out[OWNER_MAX]);
 const char *span_text(int64_t ms, char out[32]);
 const char *checkpoint_text(const char *checkpoint, uint64_t sub, int64_t initial_ms, char out[LISTING_CELL]);
 

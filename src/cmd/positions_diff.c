@@ -1,5 +1,6 @@
 /* positions_diff.c - two groups, or a group now and as show saw it: which is ahead, and by how much. */
 #include "cmd/positions.h"
+#include "flow/lag.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,8 +168,8 @@ static int measure(const struct positions *r, const struct shard *h, const struc
 {
 	struct shard_lag la = { 0 }, lb = { 0 };
 	bool end_a = lease_is_end(&a->row) || a->skipped, end_b = lease_is_end(&b->row) || b->skipped;
-	if ((!end_a && stream_lag(r->stream, h, &a->at, &la, e)) ||
-		(!end_b && stream_lag(r->stream, h, &b->at, &lb, e)))
+	if ((!end_a && lag_of(r->stream, h, &a->at, &la, e)) ||
+		(!end_b && lag_of(r->stream, h, &b->at, &lb, e)))
 		return -1;
 	if (la.records >= 0 && lb.records >= 0)
 		g->records = llabs(la.records - lb.records);

@@ -26,7 +26,7 @@ static int plan(struct positions *r, struct moves *m, struct err *e)
 static int say(
 	struct positions *r, struct listing *l, const struct move *m, const struct target *to, struct err *e)
 {
-	char text[LISTING_CELL];
+	char text[LISTING_CELL], owner[OWNER_MAX];
 	const struct lease *was = &m->was;
 	bool timed = strcmp(was->checkpoint, CP_AT_TIMESTAMP) == 0 || strcmp(was->checkpoint, CP_LATEST) == 0;
 	if (l->table) {
@@ -34,7 +34,7 @@ static int say(
 		listing_cell(l, checkpoint_text(was->checkpoint, was->checkpoint_sub, was->initial_ms, text));
 		listing_cell(l, m->remove ? "after its parents"
 					  : checkpoint_text(to->checkpoint, to->sub, to->time_ms, text));
-		listing_cell(l, was->owner);
+		listing_cell(l, owner_text(was->owner, owner));
 		return listing_end(l, e);
 	}
 	listing_str(l, "group", r->group->name);

@@ -46,14 +46,10 @@ static void parents_json(struct listing *l, const struct standing *h)
 static void show_cells(struct listing *l, const struct standing *h, int64_t now_ms)
 {
 	char text[LISTING_CELL], span[32], owner[OWNER_MAX], state[32];
-	/* HOST:PID is what people look for; the rest of the name is for programs. */
-	const char *colon = strchr(h->row.owner, ':'), *second = colon ? strchr(colon + 1, ':') : NULL;
-	snprintf(owner, sizeof owner, "%.*s", (int)(second ? second - h->row.owner : OWNER_MAX - 1),
-		h->row.owner);
 	snprintf(state, sizeof state, "%s%s", standing_word(h->state), h->stuck ? ", stuck" : "");
 	listing_cell(l, h->shard.id);
 	listing_cell(l, state);
-	listing_cell(l, owner);
+	listing_cell(l, owner_text(h->row.owner, owner));
 	listing_cell(l, checkpoint_text(h->row.checkpoint, h->row.checkpoint_sub, h->row.initial_ms, text));
 	snprintf(text, sizeof text, "%lld", (long long)h->lag.records);
 	listing_cell(l, h->lag.records >= 0 ? text : "?");

@@ -3,6 +3,7 @@
 
 #include "base/lanes.h"
 #include "base/mem.h"
+#include "flow/lag.h"
 #include "flow/owner.h"
 
 #include <inttypes.h>
@@ -274,7 +275,7 @@ static void measure(struct lane_job *job, void *arg)
 	struct standing *h = j->h;
 
 	(void)arg;
-	if (stream_lag(j->stream, &h->shard, &h->at, &h->lag, &h->lag_err))
+	if (lag_of(j->stream, &h->shard, &h->at, &h->lag, &h->lag_err))
 		h->lag.ms = h->lag.records = -1;
 }
 

@@ -1,7 +1,7 @@
 /* standing.h - where a group stands in a stream: each shard with its row, its state, how far it is behind, whether it is stuck.
  *
  * Reads only, and so little that workers do not notice: the list of shards, a scan of the table (several with wait_ms), at
- * most two records a shard. Not thread-safe; asks for several shards' tips at once. */
+ * most three records a shard. Not thread-safe; asks for several shards' tips at once. */
 #ifndef RECAGENT_FLOW_STANDING_H
 #define RECAGENT_FLOW_STANDING_H
 

@@ -117,6 +117,21 @@ of0() {
 	show | diff <(jq -S 'del(.renewed)' out) <(jq -S 'del(.renewed)')
 }
 
+@test "show: an aggregate that is dealt with in part is not the tip" {
+	recagent setup --stream one --shards 1 --group few >/dev/null
+	seq 20 | jq -c '{user_id: "u\(.)"}' | recagent publish -q --aggregate one
+	recagent positions show --group few one >out 2>/dev/null || [ $? = 11 ]
+	n=$(jq .lag_records out)
+	recagent consume --group few -n 1 one | recagent ack
+	recagent positions show --group few one >out 2>/dev/null || [ $? = 11 ]
+	holds ".subsequence == 0 and .lag_records == $n" out
+	recagent consume --group few -n 18 one | recagent ack
+	recagent positions show --group few one >out 2>/dev/null || [ $? = 11 ]
+	holds '.subsequence > 0 and .checkpoint == .tip and .lag_records == 1 and .lag_ms > 0 and .stuck != null' out
+	recagent consume --group few -e one | recagent ack
+	recagent positions show --group few one | holds '.lag_records == 0 and .lag_ms == 0'
+}
+
 @test "show: a table for people, in which no hostile name reaches the terminal" {
 	put 3
 	pass
