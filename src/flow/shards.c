@@ -76,6 +76,7 @@ static void init_sync(struct follow *f)
 	pthread_mutex_init(&f->mu, NULL);
 	pthread_mutex_init(&f->out_mu, NULL);
 	atomic_init(&f->stop, false);
+	atomic_init(&f->record_bytes, 0);
 	atomic_init(&f->failed, false);
 	atomic_init(&f->hands, false);
 }

@@ -65,6 +65,7 @@ struct follow {
 	size_t n, cap, linked, nindex;
 	unsigned walk;
 	atomic_bool stop;
+	atomic_size_t record_bytes; /* of the last answer of any shard; 0 none yet */
 	atomic_bool failed;
 	struct err err;
 	unsigned outages;

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#define ANSWER_BYTES (4 << 20) /* asked of one read: bounds the memory of all readers */
+#define ANSWER_BYTES (2 << 20) /* asked of one read: bounds the memory of all readers */
+#define ANSWER_FIRST 2         /* records, while nobody knows how large they are: up to 10 MiB each */
 #define ANSWER_RECORDS 10000
 #define CLOSED_EMPTIES 3 /* some servers never end the iterator of a closed shard */
 
@@ -229,33 +230,37 @@ static void after_read(struct follow *f, struct fshard *s, const struct records 
 		follow_wake(f);
 }
 
-static size_t answer_limit(const struct fshard *s)
+/* By the size of what the shard gave last; a shard that gave nothing yet goes by the others. */
+static size_t answer_limit(const struct follow *f, const struct fshard *s)
 {
-	size_t n = s->record_bytes ? (size_t)ANSWER_BYTES / s->record_bytes : 1000;
-	return n < 10 ? 10 : n > ANSWER_RECORDS ? ANSWER_RECORDS : n;
+	size_t bytes = s->record_bytes ? s->record_bytes : atomic_load(&f->record_bytes);
+	size_t n = bytes ? (size_t)ANSWER_BYTES / bytes : ANSWER_FIRST;
+	return n < 1 ? 1 : n > ANSWER_RECORDS ? ANSWER_RECORDS : n;
 }
 
-static void measure(struct fshard *s, const struct records *r)
+static void measure(struct follow *f, struct fshard *s, const struct records *r)
 {
 	size_t bytes = 0;
 	for (size_t i = 0; i < r->n; i++)
 		bytes += r->v[i].len;
-	if (r->n)
-		s->record_bytes = bytes / r->n + 64;
+	if (!r->n)
+		return;
+	s->record_bytes = bytes / r->n + 64;
+	atomic_store(&f->record_bytes, s->record_bytes);
 }
 
 static void read_one(struct follow *f, struct fshard *s, struct records *r)
 {
 	struct err e = { 0 };
 	int64_t began = clock_mono_ms(), service_ms = stream_now_ms(f->c.stream);
-	if (stream_read(f->c.stream, &s->cur, answer_limit(s), r, &e)) {
+	if (stream_read(f->c.stream, &s->cur, answer_limit(f, s), r, &e)) {
 		read_failed(f, s, began, &e);
 		return;
 	}
 	/* Should the iterator run out, LATEST must not mean a later tip. */
 	if (s->cur.next.kind == POS_LATEST)
 		s->start = s->cur.next = (struct position){ .kind = POS_AT_TIME, .time_ms = service_ms };
-	measure(s, r);
+	measure(f, s, r);
 	bool past = false, valid = true;
 	if (r->n) {
 		pthread_mutex_lock(&f->out_mu);

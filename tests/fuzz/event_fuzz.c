@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SOURCE "{\"stream\":\"s\",\"shard_id\":\"shardId-1\",\"sequence_number\":\"42\",\"subsequence_number\":7}"
+#define SOURCE                                                                                               \
+	"{\"stream\":\"s\",\"shard_id\":\"shardId-1\",\"sequence_number\":\"42\",\"subsequence_number\":7}"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -40,8 +41,10 @@ static void as_event(const char *p, size_t n)
 		struct json_member old = { .name = "_source" };
 		check(json_scan_object(full.p, full.len, &old, 1, &obj, &e) == 0 && old.type == JSON_NONE);
 		check(line_with_source(&placed, full.p, &obj, &old, SOURCE, strlen(SOURCE)));
-		check(event_parse(&again, placed.p, placed.len, "user_id", EVENT_NEED_KEY | EVENT_TEXTS, &e) == 0);
-		check(same(ev.key_text, again.key_text) && again.source.present && again.source.subsequence == 7);
+		check(event_parse(&again, placed.p, placed.len, "user_id", EVENT_NEED_KEY | EVENT_TEXTS,
+			      &e) == 0);
+		check(same(ev.key_text, again.key_text) && again.source.present &&
+			again.source.subsequence == 7);
 		check(same(ev.event_id_text ? ev.event_id_text : "id", again.event_id_text));
 		event_release(&again);
 	}
@@ -103,7 +106,8 @@ static void as_books(const char *p, size_t n)
 	for (const char *end = p + n; p < end;) {
 		const char *lf = memchr(p, '\n', (size_t)(end - p));
 		size_t len = lf ? (size_t)(lf - p) : (size_t)(end - p);
-		if (len && books_enter(b, (enum books_kind)((unsigned char)p[0] % BOOKS_KINDS), p + 1, len - 1, &e))
+		if (len && books_enter(b, (enum books_kind)((unsigned char)p[0] % BOOKS_KINDS), p + 1,
+				   len - 1, &e))
 			check(e.cls == ERR_REFUSED || e.cls == ERR_LOCAL);
 		p += len + 1;
 	}

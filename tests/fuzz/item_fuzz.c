@@ -42,7 +42,8 @@ static void as_row(const cJSON *item)
 	}
 	for (size_t i = 0; i < l.n; i++) {
 		struct position p = lease_position(&l.v[i]);
-		check(l.v[i].shard_id[0] && checkpoint_compare(l.v[i].checkpoint, 0, l.v[i].checkpoint, 0) == 0);
+		check(l.v[i].shard_id[0] &&
+			checkpoint_compare(l.v[i].checkpoint, 0, l.v[i].checkpoint, 0) == 0);
 		check(p.kind != POS_AFTER_SEQ || p.seq[0]);
 	}
 	leases_free(&l);

@@ -63,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		} else {
 			check(v.record.end.offset > at && v.record.end.offset <= file.len);
 			at = v.record.end.offset;
-			last = v.record.len == 4 && !memcmp(v.record.data, "last", 4) && !strcmp(v.record.partition_key, "last");
+			last = v.record.len == 4 && !memcmp(v.record.data, "last", 4) &&
+			       !strcmp(v.record.partition_key, "last");
 		}
 	}
 	check(got == FRAME_END && at == file.len && last);
