@@ -1,4 +1,5 @@
-/* lag.h - how far a position is behind the tip of its shard, as readers see it: an aggregate that is dealt with in part waits, too. */
+/* lag.h - how far a position is behind the tip of its shard, as readers see it: an aggregate that is dealt with in part
+ * waits, too. */
 #ifndef RECAGENT_FLOW_LAG_H
 #define RECAGENT_FLOW_LAG_H
 
