@@ -199,6 +199,16 @@ void uuid_v4(char out[UUID_LEN + 1])
 	uuid_text(b, out);
 }
 
+void uuid_v8(const void *p, size_t n, char out[UUID_LEN + 1])
+{
+	uint8_t b[SHA256_LEN];
+
+	sha256(p, n, b);
+	b[6] = (uint8_t)((b[6] & 0x0f) | 0x80);
+	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+	uuid_text(b, out);
+}
+
 #define V7_LOW_BITS 62
 #define V7_LOW_MASK (((uint64_t)1 << V7_LOW_BITS) - 1)
 

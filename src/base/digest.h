@@ -31,5 +31,7 @@ double random_unit(void); /* [0,1) */
 void uuid_v4(char out[UUID_LEN + 1]);
 /* RFC 9562 version 7 of that time; ids made by one process grow strictly. */
 void uuid_v7(int64_t unix_ms, char out[UUID_LEN + 1]);
+/* RFC 9562 version 8: the same for the same bytes (the first bits of their SHA-256). */
+void uuid_v8(const void *p, size_t n, char out[UUID_LEN + 1]);
 
 #endif

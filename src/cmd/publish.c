@@ -171,9 +171,10 @@ static enum exit_code publish(struct run *r, const struct puts_conf *pc)
 	outgoing_init(&r->outgoing);
 	report_init(&r->report, r->c);
 	r->puts = puts_open(pc);
-	r->c->on_leave_arg = r->puts;
-	r->c->on_leave = hurry;
+	set_on_leave(r->c, hurry, r->puts);
 	int got = o.user ? publish_flags(r, &e) : publish_lines(r, &e);
+	puts_drain(r->puts);
+	set_on_leave(r->c, NULL, NULL);
 	puts_close(r->puts);
 	enum exit_code status = report_status(&r->report, got, &e);
 	report_flush(&r->report);
@@ -191,7 +192,7 @@ static enum exit_code put_on(struct ctx *c, struct stream *s)
 		.batch_records = (size_t)o.batch_records,
 		.batch_bytes = (size_t)o.batch_bytes,
 		.aggregate_bytes = o.aggregate ? AGGREGATE_BYTES : 0,
-		.window_records = (size_t)o.lanes << (o.aggregate ? 12 : 10),
+		.window_records = (size_t)o.lanes << 12,
 		.window_bytes = (size_t)o.lanes << 20,
 		.linger_ms = o.user ? 0 : o.linger_ms,
 		.give_up_ms = c->opt.give_up_ms,

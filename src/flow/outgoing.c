@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include <stdio.h>
 #include <string.h>
 
 void outgoing_init(struct outgoing *o)
@@ -37,16 +38,33 @@ static int decode(struct outgoing *o, const struct event *ev, const char *line, 
 	return ok ? 0 : err_set(e, ERR_REFUSED, "bad-base64", "data_b64 is no base64");
 }
 
+/* A line that came from a stream may come again: then it must be the same event. */
+static bool id_of_place(struct outgoing *o, const struct source *s)
+{
+	char sub[24];
+	if (!s->stream || !s->shard_id || !s->sequence_number)
+		return false;
+	const char *const parts[] = { s->stream, s->shard_id, s->sequence_number, sub };
+	snprintf(sub, sizeof sub, "%llu", (unsigned long long)s->subsequence);
+	buf_reset(&o->key);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		buf_add(&o->key, parts[i], strlen(parts[i]) + 1);
+	uuid_v8(o->key.p, o->key.len, o->event_id);
+	buf_reset(&o->key);
+	return true;
+}
+
 static int complete(struct outgoing *o, const struct event *ev, const char *line, struct err *e)
 {
-	char now[TIME_TEXT];
+	char when[TIME_TEXT];
 	bool need_id = ev->event_id.type == JSON_NONE, need_time = ev->timestamp.type == JSON_NONE;
+	bool placed = need_id && id_of_place(o, &ev->source);
 	int64_t us = need_id || need_time ? clock_now_us() : 0;
-	if (need_id)
+	if (need_id && !placed)
 		uuid_v7(us / 1000, o->event_id);
 	if (need_time)
-		time_format_us(us, now);
-	if (!event_complete(&o->data, ev, line, need_id ? o->event_id : NULL, need_time ? now : NULL))
+		time_format_us(ev->source.arrival_us ? ev->source.arrival_us : us, when);
+	if (!event_complete(&o->data, ev, line, need_id ? o->event_id : NULL, need_time ? when : NULL))
 		return err_set(e, ERR_REFUSED, "line-too-long", "event is too long");
 	return 0;
 }

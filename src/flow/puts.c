@@ -15,6 +15,7 @@ struct puts *puts_open(const struct puts_conf *c)
 	for (q->keys = 16; q->keys < 2 * c->batch_records;)
 		q->keys *= 2;
 	q->map = c->aggregate_bytes ? shardmap_new(c->stream) : NULL;
+	q->pace = pace_new(c->stream, q->map, c->retry_ms ? c->retry_ms : RETRY_FIRST_MS);
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->space, NULL);
 	pthread_cond_init(&q->reported, NULL);
@@ -265,6 +266,7 @@ void puts_close(struct puts *q)
 	pthread_mutex_unlock(&q->lock);
 	for (unsigned i = 0; i < q->c.lanes; i++)
 		lane_end(&q->lanes[i]);
+	pace_free(q->pace);
 	shardmap_free(q->map);
 	free_blocks(q->spare);
 	free_blocks(q->mine);

@@ -2,9 +2,12 @@
 #ifndef RECAGENT_FLOW_PUTS_INT_H
 #define RECAGENT_FLOW_PUTS_INT_H
 
+#include "flow/pace.h"
 #include "flow/puts.h"
 #include <pthread.h>
 #include <stdatomic.h>
+
+#define RETRY_FIRST_MS 100
 
 struct trouble {     /* one error for all the records that it struck */
 	size_t refs; /* grows before any of them is finished, shrinks in the one thread that reports */
@@ -28,7 +31,9 @@ struct rec {
 	bool kept; /* aside */
 	bool packed;
 	uint64_t sub; /* in its aggregate */
-	bool waits;   /* its lane's own: a record of its key is aside, and there was no room for this one */
+	bool waits; /* its lane's own: not to be sent now, since a record of its key is aside, or its shard is slow */
+	bool granted; /* its lane's own: its shard's pace has room for it */
+	struct pace_slot slot;
 	int64_t failed_ms; /* its lane's own: not taken since then, 0: not tried, or all well */
 	char *receipt;     /* shard id, NUL, sequence number */
 	struct trouble *why;
@@ -55,8 +60,11 @@ struct lane {
 	uint32_t *hashes;        /* of those that are kept aside */
 	struct pack *pack;       /* puts_pack.h; NULL: no aggregates */
 	bool quiet;              /* nothing came for a while */
+	size_t stored;           /* by the last call */
 	bool down;               /* the last call failed whole */
 	bool no_room;            /* the last try to keep records aside failed */
+	bool paced;              /* some of its records wait for their shard */
+	int64_t next_ms;         /* when the first of them may go */
 	bool waiting;            /* some of its records wait behind what is aside */
 	int64_t due_ms;          /* a record that failed is to be kept aside then, 0: none failed */
 };
@@ -67,13 +75,15 @@ struct puts {
 	pthread_cond_t space, reported;
 	struct rec *head, *tail;
 	size_t n, bytes;
-	struct rec *spare;        /* reported, for the submitter to take */
-	struct rec *mine, *made;  /* the submitter's own, no lock: spare ones; the one that is being made */
-	struct shardmap *map;     /* with aggregates */
+	struct rec *spare;       /* reported, for the submitter to take */
+	struct rec *mine, *made; /* the submitter's own, no lock: spare ones; the one that is being made */
+	struct shardmap *map;    /* with aggregates */
+	struct pace *pace;
 	size_t keys;              /* slots of a lane's table, a power of two */
 	_Atomic int64_t hurry_ms; /* monotonic deadline after a signal, 0: none */
 	atomic_bool abandoned;
 	unsigned out;    /* lanes that make no progress */
+	int64_t took_ms; /* when any record was last taken */
 	unsigned passed; /* calls that went through: others need not wait for long any more */
 	bool reporting, draining, closing, pressed;
 	struct lane lanes[64];
@@ -89,6 +99,12 @@ void lane_end(struct lane *l); /* join its thread, free what it has */
 /* Keep aside what is due, without the lock: how many records that are (or, at the grace's end with no room, that fail). They are
  * settled, taken out of the lane, and stand first in taken. */
 size_t lane_keep(struct lane *l);
+void lane_note_due(struct lane *l, const struct rec *r); /* r has failed: when it is to be kept aside */
+/* Mark the records whose shard is to be left in peace. */
+void lane_pace(struct lane *l);
+/* Say what became of the n taken ones in a call that was answered, before they are settled. True: some failed in a way that is
+ * not their shard's. */
+bool lane_pace_learn(struct lane *l, size_t n, int64_t began_ms);
 /* Has the time after a signal passed? */
 bool lane_hurried(struct lane *l, int64_t now);
 /* Take n settled records out of the lane. */

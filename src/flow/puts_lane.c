@@ -8,10 +8,10 @@
 #include <string.h>
 #include <time.h>
 
-#define RETRY_FIRST_MS 100
 #define RETRY_MOST_MS 5000
 #define LOOK_UP_MS 200      /* how late a signal may be noticed while a lane waits */
 #define PARTIAL_IS_OUTAGE 3 /* calls in a row of which nothing was taken, all throttled */
+#define OTHERS_PASS_MS 1000
 
 /* ---- choosing and settling: without the lock ---- */
 
@@ -79,7 +79,7 @@ bool lane_hurried(struct lane *l, int64_t now)
 static bool given_up(struct lane *l, const struct rec *r, int64_t now)
 {
 	struct puts *q = l->q;
-	int64_t since = l->trouble_ms ? l->trouble_ms : now;
+	int64_t since = l->trouble_ms && l->trouble_ms < r->failed_ms ? l->trouble_ms : r->failed_ms;
 	if (q->c.aside)
 		return false;
 	return lane_hurried(l, now) || (!r->hold && now - since >= q->c.give_up_ms);
@@ -90,15 +90,12 @@ static bool may_pass(const struct lane *l, const struct err *why)
 	return why->cls == ERR_UNAVAILABLE || (l->q->c.patient && why->cls == ERR_LOCAL);
 }
 
-/* It must be sent again; since when that is so decides about keeping it aside. */
-static void note_failed(struct lane *l, struct rec *r, int64_t now)
+/* It is to be sent again; when it has failed for too long, it is kept aside. */
+void lane_note_due(struct lane *l, const struct rec *r)
 {
-	if (!l->q->c.aside)
-		return;
-	if (!r->failed_ms)
-		r->failed_ms = now;
-	if (!l->due_ms || r->failed_ms + l->q->c.aside->after_ms < l->due_ms)
-		l->due_ms = r->failed_ms + l->q->c.aside->after_ms;
+	const struct puts_aside *a = l->q->c.aside;
+	if (a && (!l->due_ms || r->failed_ms + a->after_ms < l->due_ms))
+		l->due_ms = r->failed_ms + a->after_ms;
 }
 
 void lane_unlink(struct lane *l, size_t n)
@@ -125,15 +122,19 @@ static size_t settle(struct lane *l, size_t n, int rc, const struct err *e)
 	int64_t now = clock_mono_ms();
 	struct trouble *whole = NULL, *own;
 	size_t done = 0;
+	l->stored = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct rec *r = l->taken[i];
 		const struct put *p = l->pack ? pack_entry_of(l, i, &r->packed, &r->sub) : &l->batch[i];
 		const struct err *why = rc ? e : &p->err;
+		if (why->cls != ERR_NONE && !r->failed_ms)
+			r->failed_ms = now;
+		l->stored += why->cls == ERR_NONE;
 		if (why->cls == ERR_NONE) {
 			if (l->q->c.want_receipts)
 				set_receipt(r, p);
 		} else if (may_pass(l, why) && !given_up(l, r, now)) {
-			note_failed(l, r, now);
+			lane_note_due(l, r);
 			continue;
 		} else {
 			own = NULL;
@@ -205,7 +206,13 @@ static void note_outage(struct lane *l, bool out, const struct err *e)
 /* How the lane stands after a call of n records of which `again` must be sent again. */
 static void judge(struct lane *l, size_t n, size_t again, bool call_failed, const struct err *e)
 {
-	if (call_failed || (again == n && l->failures + 1 >= PARTIAL_IS_OUTAGE))
+	int64_t now = clock_mono_ms();
+	if (again < n)
+		l->q->took_ms = now;
+	/* Of one slow shard's records nothing may be taken for long: that is no outage while others pass. */
+	bool none =
+		again == n && l->failures + 1 >= PARTIAL_IS_OUTAGE && now - l->q->took_ms >= OTHERS_PASS_MS;
+	if (call_failed || none)
 		note_outage(l, true, call_failed ? e : &l->batch[0].err);
 	else if (again < n)
 		note_outage(l, false, NULL);
@@ -216,7 +223,7 @@ static void judge(struct lane *l, size_t n, size_t again, bool call_failed, cons
 	if (!again)
 		l->trouble_ms = 0;
 	else if (again < n || !l->trouble_ms)
-		l->trouble_ms = clock_mono_ms();
+		l->trouble_ms = now;
 }
 
 static void take_incoming(struct lane *l)
@@ -250,6 +257,20 @@ static int call(struct lane *l, size_t n, struct err *e)
 	return rc;
 }
 
+/* Nothing of the lane may go now. */
+static void rest(struct lane *l)
+{
+	int64_t look_up = clock_mono_ms() + LOOK_UP_MS;
+	wait_until(l, l->paced && l->next_ms < look_up ? l->next_ms : look_up);
+}
+
+/* Records to be called for, into taken and batch; how many. */
+static size_t choose_call(struct lane *l)
+{
+	lane_pace(l);
+	return choose(l);
+}
+
 static void one_call(struct lane *l)
 {
 	struct puts *q = l->q;
@@ -260,20 +281,25 @@ static void one_call(struct lane *l)
 	l->busy = true;
 	pthread_mutex_unlock(&q->lock);
 	size_t kept = q->c.aside ? lane_keep(l) : 0;
-	size_t n = kept ? 0 : choose(l);
+	size_t n = kept ? 0 : choose_call(l);
+	int64_t began_ms = clock_mono_ms();
 	int rc = n ? call(l, n, &e) : 0;
+	bool pause = rc || lane_pace_learn(l, n, began_ms);
 	size_t done = kept ? kept : settle(l, n, rc, &e);
+	if (n && !l->stored && lane_hurried(l, began_ms))
+		atomic_store(&q->abandoned, true); /* that was the last try */
 	pthread_mutex_lock(&q->lock);
 	l->busy = false;
 	finish(l, done);
 	if (n)
 		judge(l, n, n - done, rc && may_pass(l, &e), &e);
 	puts_report(q);
-	if (!n && !kept) /* all must stay behind what is aside, where there is no room */
-		wait_until(l, clock_mono_ms() + LOOK_UP_MS);
+	if (!n && !kept)
+		rest(l);
 	if (done == n || kept)
 		return;
-	back_off(l);
+	if (pause)
+		back_off(l);
 	l->failures++;
 }
 

@@ -15,7 +15,7 @@ struct shardmap {
 	pthread_mutex_t mu; /* held while listing: the others need its result, too */
 	struct shard_list *now;
 	int64_t due_ms; /* monotonic: not listed before */
-	bool said;
+	bool said, quiet;
 };
 
 struct shardmap *shardmap_new(struct stream *s)
@@ -23,6 +23,13 @@ struct shardmap *shardmap_new(struct stream *s)
 	struct shardmap *m = mem_alloc(sizeof *m);
 	m->stream = s;
 	pthread_mutex_init(&m->mu, NULL);
+	return m;
+}
+
+struct shardmap *shardmap_new_quiet(struct stream *s)
+{
+	struct shardmap *m = shardmap_new(s);
+	m->quiet = true;
 	return m;
 }
 
@@ -91,7 +98,7 @@ struct shard_list *shardmap_get(struct shardmap *m)
 		m->now = list(m, &e);
 		if (!m->now)
 			m->due_ms = clock_mono_ms() + AGAIN_MS;
-		if (e.cls != ERR_STOPPED)
+		if (e.cls != ERR_STOPPED && !m->quiet)
 			say(m, m->now ? NULL : &e);
 	}
 	struct shard_list *l = m->now;

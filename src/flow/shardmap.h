@@ -20,6 +20,8 @@ struct shard_list { /* one listing; never changes */
 };
 
 struct shardmap *shardmap_new(struct stream *s);
+struct shardmap *shardmap_new_quiet(
+	struct stream *s);              /* for whom a listing is only of use: nothing is said */
 void shardmap_free(struct shardmap *m); /* NULL is fine */
 /* The last listing, made now if there is none; NULL when it can't be had, which is said once and tried again after a while.
  * Give it back with shardmap_release (NULL is fine). */

@@ -193,7 +193,7 @@ LINES
 
 @test "a reader that has gone ends it quietly, also while input is silent" {
 	mkfifo p
-	(echo '{"user_id":"a"}'; sleep 0.2; echo '{"user_id":"a"}') |
+	(echo '{"user_id":"a"}'; sleep 1; echo '{"user_id":"a"}') |
 		{ status=0; "$BIN" publish >p 2>err || status=$?; echo $status >status; } &
 	head -n1 p >/dev/null
 	wait $!
@@ -305,4 +305,20 @@ LINES
 	kill -TERM $pid
 	kill $feeder
 	ended 5
+}
+
+@test "a line without event_id that is delivered again gets the same one" {
+	src='"stream":"s","shard_id":"shardId-000000000000","sequence_number":"7","arrival":"2026-01-05T10:00:00Z","group":"g","owner":"o"'
+	line='{"user_id":"u","item_id":"i","event_type":"click","_source":{'$src'}}'
+	recagent publish <<<"$line" >a
+	recagent publish <<<"${line/\"owner\":\"o\"/\"owner\":\"other\"}" >b
+	[ "$(jq -r .event_id a)" = "$(jq -r .event_id b)" ]
+	[[ $(jq -r .event_id a) =~ ^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$ ]]
+	recagent consume --end --no-marks | jq -c 'del(._source)' >stored
+	[ "$(sort -u stored | wc -l)" = 1 ]
+	holds '.timestamp == "2026-01-05T10:00:00.000000Z"' stored
+	for other in "${line/\"7\"/\"8\"}" "${line/\"s\"/\"t\"}" "${line/\"arrival\"/\"subsequence_number\":1,\"arrival\"}" '{"user_id":"u","item_id":"i","event_type":"click"}'; do
+		recagent publish <<<"$other" >c
+		[ "$(jq -r .event_id a)" != "$(jq -r .event_id c)" ]
+	done
 }

@@ -23,6 +23,7 @@ struct fake { /* a stream; stored[] is what it took, by the number in the record
 	unsigned seed, partial, whole; /* in a hundred */
 	int fail_calls;                /* so many calls fail whole, from now on */
 	int throttled;      /* the number of one record that is throttled while this stands; -1: none */
+	bool internal;      /* `partial` is no throttle */
 	int broken;         /* the number of one record that fails for good; -1: none */
 	enum err_class cls; /* of fail_calls */
 	atomic_bool gate;   /* closed: calls wait */
@@ -75,8 +76,11 @@ static int answer(struct fake *f, struct put *v, size_t n, struct err *e)
 			f->twice_a_key |= strcmp(v[i].partition_key, v[k].partition_key) == 0;
 		if (number(&v[i]) == f->broken)
 			err_set(&v[i].err, ERR_FAILED, "Internal", "no");
-		else if (number(&v[i]) == f->throttled || chance(f) < f->partial)
+		else if (number(&v[i]) == f->throttled)
 			unavailable(&v[i].err);
+		else if (chance(f) < f->partial)
+			err_set(&v[i].err, ERR_UNAVAILABLE, f->internal ? "InternalFailure" : "Throttled",
+				"no");
 		else {
 			snprintf(v[i].shard_id, sizeof v[i].shard_id, "shard-%s", v[i].partition_key);
 			snprintf(v[i].sequence_number, sizeof v[i].sequence_number, "%d",
@@ -149,7 +153,14 @@ static void outage(const struct err *e, void *arg)
 		w->over++;
 }
 
-static const struct stream_ops ops = { .put = put };
+static int no_shards(struct stream *s, struct shards *out, struct err *e)
+{
+	(void)s;
+	(void)out;
+	return err_set(e, ERR_FAILED, "AccessDeniedException", "not allowed");
+}
+
+static const struct stream_ops ops = { .put = put, .shards = no_shards };
 
 static struct world *world_new(struct puts_conf *c)
 {
@@ -405,6 +416,7 @@ static void run_random(const char *row, unsigned seed, bool order_key, unsigned 
 
 	w->f.seed = seed;
 	w->f.partial = partial;
+	w->f.internal = seed % 4;
 	w->f.whole = whole;
 	for (int i = 0; i < 300; i++) {
 		snprintf(key, sizeof key, "k%d", i % 7);
