@@ -69,7 +69,7 @@ class Process:
             if len(lines) != 1:
                 raise Trouble('%s ended with %d and %d ledger lines' % (self.name, status, len(lines)))
             x = lines[0]
-            if x['in'] != x['out'] + x['refused'] + x['failed'] or not x['balances'] or x['exit_status'] != status:
+            if x['in'] != x['out'] + x['refused'] + x['failed'] + x.get('spooled', 0) or not x['balances'] or x['exit_status'] != status:
                 raise Trouble('%s ended with %d: ledger %s' % (self.name, status, x))
         return status
 

@@ -37,7 +37,9 @@ class Plan:
 
     def __init__(self, world):
         rng, servers = world.rng, world.name == 'servers'
-        self.whole = rng.random() < 0.6
+        self.spool = servers and rng.random() < 0.3
+        self.aggregate = rng.random() < 0.3
+        self.whole = self.spool or rng.random() < 0.6  # a crash may send any part of a spool again
         self.ordered = rng.random() < 0.6
         self.shards = rng.randrange(1, 5)
         self.workers = rng.randrange(2, 5) if not servers else rng.randrange(2, 4)
@@ -52,7 +54,8 @@ class Plan:
         group = world.renamed[GROUP] if servers else GROUP
         common = ['--grace', '30s', *world.read_timeout]
         self.publish = ['--order', 'key' if self.ordered else 'batch', '--lanes', str(rng.choice([1, 4, 8])), '--give-up', '2m',
-                        '--batch-records', str(rng.choice([500, 50, 7])), '--linger', rng.choice(['5ms', '50ms']), *common]
+                        '--batch-records', str(rng.choice([500, 50, 7])), '--linger', rng.choice(['5ms', '50ms']),
+                        *(['--aggregate'] if self.aggregate else []), *common]
         self.stages = {
             'consume': ['--group', group, '--failover', world.failover, '--idle-mark', '100ms', '--poll', '100ms',
                         '--grace', '3s', *world.read_timeout],
@@ -60,10 +63,14 @@ class Plan:
             'invoke': ['-j', str(rng.choice([1, 4, 16])), '--ttl', '24h', *common],
             'ack': ['--interval', rng.choice(['30ms', '300ms']), *common]}
 
+    def spool_options(self, world, n):
+        """Each producer has a spool of its own, as only one process at a time may."""
+        return ['--spool', os.path.join(world.dir, 'spool%d' % n), '--spool-after', '300ms'] if self.spool else []
+
     def __str__(self):
         return '%d workers, %d shards and %d changes, %d producers with %d users, %d events%s%s, storm %g%s' % (
             self.workers, self.shards, self.reshards, self.producers, self.users, self.events,
-            ' in order' if self.ordered else '', ', all kept' if self.whole else ', window', self.storm,
+            ' in order' * self.ordered + ', aggregated' * self.aggregate + ', spool' * self.spool, ', all kept' if self.whole else ', window', self.storm,
             ', skewed clocks' if len(self.skews) > 1 else '')
 
 
@@ -100,8 +107,8 @@ class Round:
         world.note('%s: %s', world.name, p)
         world.setup(p.shards)
         self.events = [make_events(world, n, p, p.events // p.producers) for n in range(p.producers)]
-        self.producers = [Producer(world, 'producer%d' % n, v, p.publish, p.seconds, p.skews, None if p.whole else LIVE_KEYS)
-                          for n, v in enumerate(self.events)]
+        self.producers = [Producer(world, 'producer%d' % n, v, p.publish + p.spool_options(world, n), p.seconds, p.skews,
+                                   None if p.whole else LIVE_KEYS) for n, v in enumerate(self.events)]
         self.workers = [Worker(world, 'worker%d' % n, p.stages, p.skews) for n in range(p.workers)]
         self.later = []  # (time, what to do)
         self.changes, self.rng_shards = [], world.fork('shards')
@@ -161,7 +168,10 @@ class Round:
         self.rng.choice(self.producers).term()
 
     def weather(self):
-        self.world.faults(storm(self.plan.storm * self.rng.choice([0, 1, 1, 3])))
+        v = storm(self.plan.storm * self.rng.choice([0, 1, 1, 3]))
+        if self.rng.random() < 0.3:
+            v[self.rng.choice(list(v))] = {self.rng.choice(['busy', 'reset', 'throttle']): 1}  # nothing goes through at all
+        self.world.faults(v)
 
     def reshard(self):
         """In a thread: it waits for the store, which a process may hold that only this thread wakes up again."""
