@@ -45,7 +45,7 @@ class Plan:
         self.workers = rng.randrange(2, 5) if not servers else rng.randrange(2, 4)
         self.producers = rng.randrange(1, 4)
         self.events = rng.randrange(80, 300) if servers else rng.randrange(200, 1500)
-        self.users = rng.randrange(2, 10)  # of each producer
+        self.users = rng.randrange(2 + 3 * servers, 10)  # of each producer; a call takes one record of a key with --order key
         self.seconds = rng.uniform(3, 6) if servers else rng.uniform(2, 4)
         self.storm = rng.choice([0, 0.005, 0.01, 0.03]) if servers else 0
         self.skews = rng.choice([[''], SKEWS])
