@@ -52,6 +52,7 @@ class Plan:
         self.reshards = rng.randrange(0, 4)
         # Of those who end at the same time one may hand a lease to another who has just gone.
         self.in_turn = rng.random() < 0.6
+        self.sleeper = rng.random() < 0.4
         self.least = 1 if self.whole else 3
         group = world.renamed[GROUP] if servers else GROUP
         common = ['--grace', '30s', *world.read_timeout]
@@ -244,11 +245,28 @@ class Round:
         return ['%s: %s' % (r['leaseKey'], r.get('leaseOwner')) for r in self.world.table(GROUP)
                 if r['checkpoint'] != 'SHARD_END' and r.get('leaseOwner', ':').split(':')[1] not in living]
 
+    def sleeper(self):
+        """Somebody falls asleep with lines under way and wakes up when others have dealt with them. On the embedded store it
+        may sleep in a transaction that they wait for; then it wakes up earlier."""
+        w, names = self.rng.choice(self.workers), self.rng.choice([STAGES, ['consume', 'invoke'], ['consume', 'prompt', 'ack']])
+        self.world.note('%s sleeps: %s', w.name, w.signal(STOP, *names))
+        done = threading.Event()
+
+        def wake():
+            if not done.is_set():
+                done.set()
+                self.world.note('%s wakes up: %s', w.name, w.signal(CONT, *names))
+        alarm = threading.Timer(8 if self.world.name == 'local' else PATIENCE / 2, wake)
+        alarm.daemon = True
+        alarm.start()
+        return wake
+
     def run(self):
         for x in self.producers + self.workers:
             x.start()
         self.disturb()
         self.due(everything=True)
+        wake = self.sleeper() if self.plan.sleeper else lambda: None
         self.world.faults({})
         for x in self.producers:
             x.hurry = True
@@ -260,6 +278,7 @@ class Round:
         self.await_(lambda: 'not drained: ' + '; '.join(judge.lagging(self.world, tips)),
                     lambda: not judge.lagging(self.world, tips))
         self.world.note('drained')
+        wake()
         self.await_(lambda: 'leases of the dead: ' + '; '.join(self.orphans()), lambda: not self.orphans())
         self.world.note('each lease has a living owner')
         for w in self.workers:
