@@ -348,7 +348,11 @@ int kinesis_read(struct stream *s, struct cursor *c, size_t limit, struct record
 		/* A server that loses its iterators answers them with 500 for good; a throttle keeps them. */
 		if (iterator_is_bad(e) || (e->http >= 500 && !aws_code_is_throttle(e->code)))
 			c->iterator[0] = '\0';
-		if (!iterator_is_bad(e) || renewed)
-			return maybe_gone(k, c, out, e);
+		if (iterator_is_bad(e) && !renewed)
+			continue;
+		/* One that was given a moment ago: this machine has slept in between, or the server's clock has. */
+		if (!strcmp(e->code, "ExpiredIteratorException"))
+			e->cls = ERR_UNAVAILABLE;
+		return maybe_gone(k, c, out, e);
 	}
 }

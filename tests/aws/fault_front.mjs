@@ -3,6 +3,7 @@
 //   status-503, html-502, empty-500, throttle  answered here instead        crc  a wrong x-amz-crc32 on the true answer
 //   reset   the connection is closed without an answer                 cut  half of the true answer's body, then closed
 //   unprocessed  BatchGetItem gives nothing back, all in UnprocessedKeys     expired  403 ExpiredTokenException
+//   stale  ExpiredIteratorException, to GetRecords only
 //   redirect  301 with x-amz-bucket-region eu-west-1           retry-after  503 with x-amz-retry-after: 700
 // GET /__stats: {"requests", "faults"}; GET /__log: method, path and some headers of each request, a line of JSON each.
 import { createServer, request } from 'node:http';
@@ -23,6 +24,7 @@ const answers = {
 	'empty-500': [500, {}, ''],
 	throttle: [400, {}, '{"__type":"com.amazonaws#ProvisionedThroughputExceededException","message":"Rate exceeded"}'],
 	expired: [400, {}, '{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"The security token included in the request is expired"}'],
+	stale: [400, {}, '{"__type":"ExpiredIteratorException","message":"Iterator expired"}'],
 	redirect: [301, { 'content-type': 'application/xml', 'x-amz-bucket-region': 'eu-west-1' },
 		'<?xml version="1.0"?><Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>'],
 	'retry-after': [503, { 'x-amz-retry-after': '700' }, ''],
@@ -50,7 +52,8 @@ createServer((req, res) => {
 	if (req.url === '/__log') return res.end(log.map(l => JSON.stringify(l) + '\n').join(''));
 	const got = [];
 	req.on('data', d => got.push(d)).on('end', () => {
-		const body = Buffer.concat(got), fault = faults.shift(), h = req.headers;
+		const body = Buffer.concat(got), h = req.headers;
+		const fault = faults[0] === 'stale' && !/GetRecords$/.test(h['x-amz-target']) ? undefined : faults.shift();
 		stats.requests++;
 		log.push({ method: req.method, url: req.url, host: h.host, target: h['x-amz-target'], range: h.range, auth: h.authorization,
 			invocation: h['amz-sdk-invocation-id'], attempt: h['amz-sdk-request'], agent: h['user-agent'], ms: Date.now() });

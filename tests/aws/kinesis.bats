@@ -148,6 +148,21 @@ reshard() { # split the only shard, then merge its children: each end is noticed
 	[ "$(curl -s "http://127.0.0.1:$port/__stats" | jq .faults)" = 4 ]
 }
 
+@test "iterators that have expired when they are given, one after another, are an outage and no end" {
+	on "$KINESALITE_URL"
+	new_stream 1
+	put_keys 1 5
+	local port
+	port=$(free_port)
+	serve "$port" node "$BATS_TEST_DIRNAME/fault_front.mjs" --port "$port" --to "$KINESALITE_URL" --fault stale:3
+	on "http://127.0.0.1:$port"
+	run recagent consume "$N" -e --poll 50ms
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "$(grep -c sequence_number <<<"$output")" = 5 ]
+	[ "$(curl -s "http://127.0.0.1:$port/__stats" | jq .faults)" = 3 ]
+}
+
 @test "shards are listed over all pages" {
 	cat >pages.py <<-'PY'
 		import http.server, json, sys
