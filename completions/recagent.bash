@@ -49,6 +49,7 @@ _recagent() {
 	consume:--threads | consume:-j) COMPREPLY=() ;;
 	consume:--idle-mark) COMPREPLY=() ;;
 	consume:--failover) COMPREPLY=() ;;
+	consume:--max-shards) COMPREPLY=() ;;
 	consume:--give-up) COMPREPLY=() ;;
 	consume:--local | consume:-L) COMPREPLY=($(compgen -d -- "$cur")) ;;
 	consume:--region) COMPREPLY=() ;;
@@ -208,7 +209,7 @@ _recagent() {
 		audit) COMPREPLY=($(compgen -W ' --all --max-events --verbose --help' -- "$cur")) ;;
 		cache-get) COMPREPLY=($(compgen -W ' --cache --fallback --max-stale --timeout --consistent --strict --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --grace --verbose --help' -- "$cur")) ;;
 		completion) COMPREPLY=($(compgen -W ' --verbose --help' -- "$cur")) ;;
-		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --commit --poll --threads --idle-mark --failover --raw --give-up --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
+		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --commit --poll --threads --idle-mark --failover --max-shards --raw --give-up --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		invoke) COMPREPLY=($(compgen -W ' --cache --profiles --jobs --ttl --count --timeout --session --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		positions) COMPREPLY=($(compgen -W ' --group --format --max-lag --stuck --wait --failover --shard --to --force --dry-run --with --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		profile) COMPREPLY=($(compgen -W ' --profiles --cache --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;

@@ -64,6 +64,7 @@ complete -c recagent -n '__fish_seen_subcommand_from consume' -l poll -x -d 'wai
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l threads -s j -x -d 'shards read at once'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l idle-mark -x -d 'with a group: silence after which a mark is written'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l failover -x -d 'with a group: a worker silent for so long has lost its shards'
+complete -c recagent -n '__fish_seen_subcommand_from consume' -l max-shards -x -d 'with a group: take no more shards than so many'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l raw -s r -d 'records as they are: aggregates whole, as data_b64'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l give-up -x -d 'longest outage before it ends [30s if it ends by itself, else none]'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l no-marks -d 'event lines only'

@@ -98,6 +98,7 @@ _recagent() {
 			{-j,--threads}'[shards read at once]:N:' \
 			'--idle-mark[with a group\: silence after which a mark is written]:TIME:' \
 			'--failover[with a group\: a worker silent for so long has lost its shards]:TIME:' \
+			'--max-shards[with a group\: take no more shards than so many]:N:' \
 			{-r,--raw}'[records as they are\: aggregates whole, as data_b64]' \
 			'--give-up[longest outage before it ends \[30s if it ends by itself, else none\]]:TIME:' \
 			'--no-marks[event lines only]' \

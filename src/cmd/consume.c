@@ -15,7 +15,7 @@
 struct consume_opts {
 	struct when since, until;
 	bool end, no_marks, raw;
-	uint64_t count, threads;
+	uint64_t count, threads, max_shards;
 	const char *group;
 	int commit;
 	int64_t poll_ms, idle_mark_ms, failover_ms, give_up_ms;
@@ -46,6 +46,8 @@ static const struct opt table[] = {
 		"with a group: silence after which a mark is written", 10, 3600e3 },
 	{ 0, "failover", "TIME", OPT_MS, INTO(failover_ms), NULL, "10s", NULL,
 		"with a group: a worker silent for so long has lost its shards", 200, 3600e3 },
+	{ 0, "max-shards", "N", OPT_UINT, INTO(max_shards), NULL, NULL, NULL,
+		"with a group: take no more shards than so many", 1, 1e6 },
 	{ 'r', "raw", NULL, OPT_FLAG, INTO(raw), NULL, NULL, NULL,
 		"records as they are: aggregates whole, as data_b64", 0, 0 },
 	{ 0, "give-up", "TIME", OPT_MS, INTO(give_up_ms), NULL, NULL, NULL,
@@ -162,6 +164,7 @@ static int follow(struct run *r, struct stream *s, struct table *group, const ch
 		.idle_mark_ms = o.idle_mark_ms,
 		.grace_ms = r->c->opt.grace_ms,
 		.failover_ms = o.failover_ms,
+		.max_shards = (size_t)o.max_shards,
 		.give_up_ms = give_up_ms(),
 		.on_record = on_record,
 		.on_shard_end = on_shard_end,

@@ -5,8 +5,9 @@
  * positions of a deleted stream mean nothing to a new one of its name), initialTimestamp (epoch ms) beside AT_TIMESTAMP
  * or LATEST, so that `latest` and times mean the same at a later run; renewalTimestamp and checkpointTimestamp (epoch ms of
  * the table's clock), for people and monitors only: expiry is judged by this machine's monotonic clock; positionSetTimestamp
- * since the position was moved by hand (reposition.h) and until the lease is taken. Thread-safe. Source:
- * amazon-kinesis-client, DynamoDBLeaseSerializer and friends. */
+ * since the position was moved by hand (reposition.h) and until the lease is taken; leaseTenure, which time it is that
+ * leaseOwner has the lease, where it is not the first. Thread-safe. Source: amazon-kinesis-client, DynamoDBLeaseSerializer
+ * and friends. */
 #ifndef RECAGENT_FLOW_LEASES_H
 #define RECAGENT_FLOW_LEASES_H
 

@@ -15,6 +15,7 @@
 
 #define PASS_MS                                                                                              \
 	10000 /* how often the shards are listed when nothing asks for it, and leases looked at when all are ours */
+#define DEAD_MS 1000
 #define POLL_MS 250
 #define POLL_CHEAP_MS 50
 #define CHEAP_BELOW_MS 200 /* a stream that lets a shard be read more often than that is local */
@@ -131,7 +132,9 @@ static void run_pass(struct follow *f)
 		if (f->pass_fails)
 			log_outage("list of shards", true, NULL);
 		f->pass_fails = 0;
-		f->pass_due_ms = clock_mono_ms() + (f->waiting ? f->c.failover_ms / 3 : PASS_MS);
+		f->pass_due_ms =
+			clock_mono_ms() +
+			(f->waiting && f->c.failover_ms / 3 < PASS_MS ? f->c.failover_ms / 3 : PASS_MS);
 	} else if (e.cls == ERR_UNAVAILABLE && (f->passed || strcmp(e.code, "no-credentials") != 0)) {
 		f->pass_down_ms = f->pass_fails ? f->pass_down_ms : began;
 		if (follow_gives_up(f, f->pass_down_ms, &e))
@@ -203,6 +206,8 @@ static int64_t pause_ms(struct follow *f)
 	int64_t now = clock_mono_ms(), ms = idle(f), pass = f->pass_due_ms - now;
 	if (atomic_load(&f->hands) && f->hand_due_ms - now < pass)
 		pass = f->hand_due_ms - now;
+	if (f->waiting && f->dead_due_ms - now < pass)
+		pass = f->dead_due_ms - now;
 	return ms < pass ? ms : pass;
 }
 
@@ -213,6 +218,11 @@ static void manage(struct follow *f)
 		bool retry_later = f->pass_fails && now < f->pass_due_ms;
 		if (!retry_later && (now >= f->pass_due_ms || f->pass_soon || has_ending(f)))
 			run_pass(f);
+		if (f->waiting && now >= f->dead_due_ms) {
+			bool dead = group_any_dead(f); /* who may have a share to leave to others, too */
+			f->dead_due_ms = now + (dead ? f->c.failover_ms : DEAD_MS);
+			f->pass_soon = f->pass_soon || dead;
+		}
 		if (atomic_load(&f->hands) && now >= f->hand_due_ms)
 			group_hands(f);
 		if (follow_bounded(f) && follow_finished(f))

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define OWNERS_WATCHED 32
 #define STEAL_ONE 1 /* the KCL's maxLeasesToStealAtOneTime */
 
 bool group_flows(const struct follow *f, struct fshard *s)
@@ -285,6 +286,25 @@ static void say_waiting(struct follow *f, const struct shares *plan)
 		f->said_waiting = true;
 		return;
 	}
+}
+
+bool group_any_dead(struct follow *f)
+{
+	const char *seen[OWNERS_WATCHED];
+	size_t n = 0, k;
+	for (size_t i = 0; i < f->leases.n && n < OWNERS_WATCHED; i++) {
+		const struct lease *l = &f->leases.v[i];
+		if (!l->owner[0] || lease_is_end(l) || !strcmp(l->owner, f->c.owner))
+			continue;
+		for (k = 0; k < n && strcmp(seen[k], l->owner) != 0; k++)
+			;
+		if (k < n)
+			continue;
+		if (owner_dead(l->owner))
+			return true;
+		seen[n++] = l->owner;
+	}
+	return false;
 }
 
 /* Runs that end by themselves leave living workers what they have. */

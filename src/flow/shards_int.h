@@ -47,6 +47,7 @@ struct fshard {
 
 	struct lease lease;
 	bool has_lease, owned, live /* its other owner renews */;
+	bool giving;        /* it is being handed over right now: a renewal that fails means nothing */
 	bool coming;        /* the row names us as owner, but we have not begun */
 	int64_t coming_ms;  /* monotonic: since when */
 	unsigned tenure;    /* counts our takes: a renewal's answer may come after a loss and another take */
@@ -87,6 +88,7 @@ struct follow {
 	bool said_waiting;
 	bool waiting;        /* somebody else's leases may run out */
 	atomic_bool hands;   /* a handoff may be under way, either way */
+	int64_t dead_due_ms; /* when to look for dead processes, monotonic */
 	int64_t hand_due_ms; /* monotonic, as all of these */
 	int64_t steal_due_ms, clean_due_ms;
 };
@@ -121,6 +123,8 @@ bool follow_relative_leased(struct follow *f, const struct fshard *s); /* an anc
 int group_pass(struct follow *f, struct err *e);
 bool group_valid(const struct follow *f, const struct fshard *s); /* mu held: may lines of it be handed on */
 bool group_flows(const struct follow *f, struct fshard *s); /* the same of a shard being read; any thread */
+bool group_any_dead(
+	struct follow *f); /* a worker that has leases was a process of this machine, and is gone */
 void group_row(struct follow *f, struct fshard *s,
 	const struct lease *row); /* mu held: the row of a lease we hold */
 void group_taken(struct follow *f, struct fshard *s, const struct lease *l, int64_t at); /* mu held */

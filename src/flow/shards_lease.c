@@ -2,7 +2,7 @@
  *
  * A worker that asks for a shard of ours starts a handoff as KCL 3 has it: leaseOwner is the next owner, checkpointOwner is we.
  * We hand on no more, go on renewing, and give way as soon as all that was handed on is committed: nothing is delivered
- * twice. Where the pipe does not drain, the next owner takes the lease by force after HAND_MS, as the KCL does. */
+ * twice. Where the pipe does not drain, the next owner takes the lease by force in the end, as the KCL does. */
 #include "flow/shards_int.h"
 
 #include "base/log.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#define HAND_MS 30000
+#define HAND_FAILOVERS 3 /* the KCL: 30 s, at its default of 10 s */
 #define HAND_POLL_MS 500
 /* So many leases are renewed one after the other; more by as many threads as the KCL has. */
 #define RENEW_ALONE 16
@@ -48,7 +48,7 @@ static void renewed(struct renewal *r, int64_t at, int rc, const struct err *e)
 		atomic_store(&s->renewed, at);
 		pthread_cond_broadcast(&f->cond);
 	}
-	if (ours && (!rc || cond_failed(e)))
+	if (ours && !s->giving && (!rc || cond_failed(e)))
 		group_row(f, s, &r->l);
 	pthread_mutex_unlock(&f->mu);
 	if (!rc || cond_failed(e))
@@ -160,20 +160,22 @@ static int hand_over(struct follow *f, struct fshard *s, struct err *e)
 		return -1;
 	pthread_mutex_lock(&f->mu);
 	bool still = s->owned && found && !strcmp(row.checkpoint_owner, f->c.owner);
-	if (s->owned && found && !still)
+	if (s->owned && found && !still && row.counter == s->lease.counter)
 		group_row(f, s, &row);
 	bool taken =
 		strcmp(row.owner, s->lease.owner) != 0; /* not by the one who asked: a renewal will tell */
 	bool may = still && !taken && s->state != FS_BUSY && group_caught_up(s, &row);
+	s->giving = may;
 	pthread_mutex_unlock(&f->mu);
 	if (!may)
 		return 0;
-	if (lease_hand_over(f->c.group, &row, e))
-		return cond_failed(e) ? 0 : -1; /* changed at the same time: the next step looks again */
+	int rc = lease_hand_over(f->c.group, &row, e);
 	pthread_mutex_lock(&f->mu);
-	handed_over(f, s, &row);
+	s->giving = false;
+	if (!rc)
+		handed_over(f, s, &row);
 	pthread_mutex_unlock(&f->mu);
-	return 0;
+	return rc && !cond_failed(e) ? -1 : 0; /* a false condition: the next step looks again */
 }
 
 /* mu held. What has become of a lease that is to be ours; true when it may be taken. */
@@ -185,8 +187,8 @@ static bool may_take_over(struct follow *f, struct fshard *s, const struct lease
 	s->coming = !strcmp(row->owner, f->c.owner) && !lease_is_end(row);
 	if (!s->coming || s->state == FS_BUSY)
 		return false;
-	return !row->checkpoint_owner[0] || now - s->coming_ms > HAND_MS || now - seen > f->c.failover_ms ||
-	       owner_dead(row->checkpoint_owner);
+	return !row->checkpoint_owner[0] || now - s->coming_ms > HAND_FAILOVERS * f->c.failover_ms ||
+	       now - seen > f->c.failover_ms || owner_dead(row->checkpoint_owner);
 }
 
 static int take_over(struct follow *f, struct fshard *s, struct err *e)
