@@ -162,9 +162,9 @@ static int hand_over(struct follow *f, struct fshard *s, struct err *e)
 	bool still = s->owned && found && !strcmp(row.checkpoint_owner, f->c.owner);
 	if (s->owned && found && !still && row.counter == s->lease.counter)
 		group_row(f, s, &row);
-	bool taken =
-		strcmp(row.owner, s->lease.owner) != 0; /* not by the one who asked: a renewal will tell */
-	bool may = still && !taken && s->state != FS_BUSY && group_caught_up(s, &row);
+	/* Taken by one who has not asked: a renewal will tell. */
+	bool may = still && !strcmp(row.owner, s->lease.owner) && s->state != FS_BUSY &&
+		   group_caught_up(s, &row);
 	s->giving = may;
 	pthread_mutex_unlock(&f->mu);
 	if (!may)
