@@ -48,11 +48,9 @@ struct ctx {
 	struct out *out;  /* standard output */
 	struct out *dead; /* --dead-letter, or NULL */
 	struct ledger ledger;
-	bool cut_short;           /* input was left before its end */
-	atomic_int left;          /* enum leave */
-	int wake[2];              /* readable once it is left; 0: none */
-	void (*on_leave)(void *); /* what else must hear of it; set with set_on_leave */
-	void *on_leave_arg;
+	bool cut_short;          /* input was left before its end */
+	atomic_int left;         /* enum leave */
+	int wake[2];             /* readable once it is left; 0: none */
 	bool input_ready;        /* private to next_line */
 	struct ticker *progress; /* private to ctx.c; NULL: nobody watches */
 	struct watch *watch;     /* the same; NULL: nothing can keep it from ending */
@@ -89,8 +87,6 @@ int next_line(struct ctx *c, struct line *l, struct err *e);
  * through an outage is let go. The first call counts. */
 enum leave { STAY = 0, LEAVE, READER_GONE };
 void leave_input(struct ctx *c, enum leave why);
-/* fn (NULL: nothing) is called with arg when the input is left, by whichever thread leaves it. */
-void set_on_leave(struct ctx *c, void (*fn)(void *), void *arg);
 enum leave input_left(const struct ctx *c);
 bool grace_is_over(const struct ctx *c); /* --grace has passed since the first signal */
 

@@ -1,7 +1,6 @@
 /* input.c - the next line of standard input, as filters take it through signals, and leaving it before its end. */
 #include "base/stop.h"
 #include "cmd/cmd.h"
-#include <pthread.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -9,17 +8,6 @@ static void flush_stdout(void *arg)
 {
 	struct err ignored = { 0 }; /* the next out_line meets the same error */
 	out_soft_flush(arg, &ignored);
-}
-
-/* What it tells may be gone soon: no call is under way any more when this returns. */
-static pthread_mutex_t leaving = PTHREAD_MUTEX_INITIALIZER;
-
-void set_on_leave(struct ctx *c, void (*fn)(void *), void *arg)
-{
-	pthread_mutex_lock(&leaving);
-	c->on_leave = fn;
-	c->on_leave_arg = arg;
-	pthread_mutex_unlock(&leaving);
 }
 
 void leave_input(struct ctx *c, enum leave why)
@@ -31,10 +19,6 @@ void leave_input(struct ctx *c, enum leave why)
 	if (c->wake[1] > 0)
 		w = write(c->wake[1], "", 1); /* never read: it stays readable for all who wait */
 	(void)w;
-	pthread_mutex_lock(&leaving);
-	if (c->on_leave)
-		c->on_leave(c->on_leave_arg);
-	pthread_mutex_unlock(&leaving);
 }
 
 enum leave input_left(const struct ctx *c)

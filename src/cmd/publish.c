@@ -160,9 +160,9 @@ static int publish_lines(struct run *r, struct err *e)
 	return got;
 }
 
-static void hurry(void *arg)
+static bool leaving(void *arg)
 {
-	puts_hurry(arg);
+	return input_left(((struct run *)arg)->c) != STAY;
 }
 
 static enum exit_code publish(struct run *r, const struct puts_conf *pc)
@@ -171,10 +171,7 @@ static enum exit_code publish(struct run *r, const struct puts_conf *pc)
 	outgoing_init(&r->outgoing);
 	report_init(&r->report, r->c);
 	r->puts = puts_open(pc);
-	set_on_leave(r->c, hurry, r->puts);
 	int got = o.user ? publish_flags(r, &e) : publish_lines(r, &e);
-	puts_drain(r->puts);
-	set_on_leave(r->c, NULL, NULL);
 	puts_close(r->puts);
 	enum exit_code status = report_status(&r->report, got, &e);
 	report_flush(&r->report);
@@ -202,6 +199,7 @@ static enum exit_code put_on(struct ctx *c, struct stream *s)
 		.done = done,
 		.idle = idle,
 		.outage = outage,
+		.leaving = leaving,
 		.arg = &r };
 	if (spooled_open(&r.spooled, c, o.spool, o.spool_max, o.spool_after_ms, &pc, &e))
 		return fail(&e);

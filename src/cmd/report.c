@@ -59,17 +59,28 @@ static void leave(struct report *r, const struct origin *o, const struct err *wh
 		report_break(r, &e);
 }
 
+static void settle_fatal(struct report *r, const struct origin *o, const struct err *why)
+{
+	struct err gone = { 0 };
+	/* What was held is then let go for that reason, and for no other. */
+	if (input_left(r->c) == READER_GONE) {
+		err_set(&gone, ERR_PIPE, "", "reader gone");
+		report_break(r, &gone);
+		return;
+	}
+	log_line_error(o->no, why);
+	r->fatal = *why;
+	stop_reading(r, why);
+}
+
 bool report_settle(
 	struct report *r, const struct origin *o, const struct err *why, bool from_group, bool answered)
 {
 	struct err e;
 	err_clear(&e);
 	bool good = !why || why->cls == ERR_NONE;
-	if (!report_stopped(r) && !answered && !good && report_is_fatal(why, from_group)) {
-		log_line_error(o->no, why);
-		r->fatal = *why;
-		stop_reading(r, why);
-	}
+	if (!report_stopped(r) && !answered && !good && report_is_fatal(why, from_group))
+		settle_fatal(r, o, why);
 	if (report_stopped(r)) {
 		leave(r, o, why);
 		return false;

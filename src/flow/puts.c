@@ -223,13 +223,6 @@ void puts_submit(struct puts *q)
 	pthread_mutex_unlock(&q->lock);
 }
 
-void puts_hurry(struct puts *q)
-{
-	int64_t none = 0, now = clock_mono_ms();
-	if (!atomic_compare_exchange_strong(&q->hurry_ms, &none, now) && none > now)
-		atomic_store(&q->hurry_ms, now);
-}
-
 void puts_drain(struct puts *q)
 {
 	pthread_mutex_lock(&q->lock);

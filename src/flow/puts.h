@@ -63,6 +63,8 @@ struct puts_conf {
 	void (*idle)(void *arg); /* nothing more to report now: flush */
 	/* Once when calls can't be made or nothing of them is taken (e), once when all lanes go on again (NULL). */
 	void (*outage)(const struct err *e, void *arg);
+	/* Nobody waits for the rest any more: what fails is not tried again. NULL: never. */
+	bool (*leaving)(void *arg);
 	void *arg;
 };
 
@@ -71,7 +73,6 @@ struct puts *puts_open(const struct puts_conf *c);
 /* Begin a record: the job's memory (job_len bytes, aligned as malloc does), to be filled before puts_submit. */
 void *puts_make(struct puts *q, const struct put_in *in, size_t job_len);
 void puts_submit(struct puts *q); /* what was made; blocks while the window is full */
-void puts_hurry(struct puts *q);  /* from any thread: what fails from now on is not tried again */
 void puts_drain(struct puts *q);  /* send what lingers, wait until all is reported */
 /* Make no call any more: what is not stored fails (ERR_UNAVAILABLE, code stopped) when its lane's call under way has ended. Any
  * thread, any time before puts_close. */

@@ -72,7 +72,8 @@ static int64_t hurry_ms(struct puts *q)
 bool lane_hurried(struct lane *l, int64_t now)
 {
 	int64_t hurry = hurry_ms(l->q);
-	return (hurry && now >= hurry) || atomic_load(&l->q->abandoned);
+	const struct puts_conf *c = &l->q->c;
+	return (hurry && now >= hurry) || atomic_load(&l->q->abandoned) || (c->leaving && c->leaving(c->arg));
 }
 
 /* Has the trouble lasted too long for this record? Where it can be kept aside, lane_keep decides. */

@@ -61,3 +61,23 @@ given_up() {
 	[ "$status" = 5 ]
 	[ ! -s out ] # nothing may say that the line is dealt with
 }
+
+@test "a reader that leaves ends what holds a group's lines through an outage, however many wait: status 8" {
+	local command start
+	seq 9000 | awk '{ printf "{\"user_id\":\"u%d\",\"event_id\":\"e%d\",\"item_id\":\"i\",\"event_type\":\"click\",\"prompt\":\"p\",\"_source\":{\"stream\":\"s\",\"shard_id\":\"shardId-000000000000\",\"sequence_number\":\"%d\",\"group\":\"recs\",\"owner\":\"o\"}}\n", $1 % 50, $1, $1 }' >in
+	mkfifo pipe
+	for command in "prompt" "invoke AGENT12345/ALIAS12345" "publish s"; do
+		exec 7<>pipe # it does not end
+		cat in >&7 3>&- &
+		PIDS="${PIDS:-} $!"
+		start=$(ms)
+		# shellcheck disable=SC2086
+		(status=0; timeout -k 1 30 "${RECAGENT:-$BATS_TEST_DIRNAME/../../build/recagent}" $command <&7 2>err || status=$?; echo $status >status) | sleep 1
+		echo "$command: $(cat status) after $(($(ms) - start)) ms"
+		cat err
+		[ "$(cat status)" = 8 ]
+		[ $(($(ms) - start)) -lt 8000 ]
+		kill "${PIDS##* }" 2>/dev/null || true
+		exec 7>&-
+	done
+}
