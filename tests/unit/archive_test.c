@@ -18,6 +18,9 @@ struct fake {
 	size_t n, piece;
 	char fetched[512];
 	enum err_class fails; /* getting "bad" fails so */
+	size_t broken;        /* outages still to come: the first of each object after so many bytes */
+	size_t at;
+	bool list_out; /* and the first listing fails */
 };
 
 static void gz(struct buf *out, const char *p, size_t n)
@@ -41,6 +44,10 @@ static int list(
 	struct fake *f = (struct fake *)b;
 	int rc = 0;
 
+	if (f->list_out) {
+		f->list_out = false;
+		return err_set(e, ERR_UNAVAILABLE, "connect", "no network");
+	}
 	for (size_t i = 0; i < f->n && rc == 0; i++) {
 		const char *name = f->v[i].name;
 		if (strncmp(name, prefix, strlen(prefix)) == 0 && (!after || strcmp(name, after) > 0))
@@ -68,11 +75,16 @@ static int get(struct blob *b, const char *name, blob_on_bytes *fn, void *arg, s
 		buf_str(&body, o->text);
 	if (o->cut)
 		body.len -= 9;
+	bool out = f->broken && f->broken--;
+	if (out && f->at < body.len)
+		body.len = f->at;
 	for (size_t i = 0, k; i < body.len && rc == 0; i += k) {
 		k = f->piece && f->piece < body.len - i ? f->piece : body.len - i;
 		rc = fn(body.p + i, k, arg, e);
 	}
 	buf_release(&body);
+	if (rc == 0 && out)
+		return err_set(e, ERR_UNAVAILABLE, "reset", "connection lost");
 	return rc < 0 ? -1 : 0;
 }
 
@@ -227,6 +239,63 @@ static void test_an_outage_ends_it(void **state)
 	buf_release(&g.text);
 }
 
+/* Cut at these bytes, in the plain object and in the zipped one: what is handed on is the same as without. */
+static void test_an_outage_is_held(void **state)
+{
+	static const struct object v[] = { { "a", "{}\n{\"x\":1}\n{\"x\":2}", 0, 0 },
+		{ "b", "{}{\"y\":1}", 1, 0 } };
+	static const size_t ats[] = { 0, 1, 3, 11, 24 };
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(ats); i++) {
+		struct fake f = { .base = { .ops = &ops, .uri = "s3://b" },
+			.v = v,
+			.n = 2,
+			.broken = 2,
+			.at = ats[i],
+			.list_out = i % 2 };
+		struct got g = { .text = BUF_INIT(4096) };
+		struct err e = { 0 };
+		char row[32];
+		const struct archive_conf c = { .blob = &f.base,
+			.prefix = "",
+			.max_record = 100,
+			.give_up_ms = 20000,
+			.on_record = on_record,
+			.on_bad_object = on_bad_object,
+			.arg = &g };
+		snprintf(row, sizeof row, "at byte %zu", ats[i]);
+		CHECK_INT(row, archive_read(&c, &e), 0);
+		CHECK_STR(row, g.text.p ? g.text.p : "",
+			"a:1={} a:2={\"x\":1} a:3={\"x\":2} b:1={} b:2={\"y\":1} ");
+		buf_release(&g.text);
+	}
+}
+
+static void test_an_outage_is_given_up(void **state)
+{
+	static const struct object v[] = { { "a", "{}{}", 0, 0 } };
+	struct fake f = { .base = { .ops = &ops, .uri = "s3://b" }, .v = v, .n = 1, .broken = 1000, .at = 2 };
+	struct got g = { .text = BUF_INIT(4096) };
+	struct err e = { 0 };
+	const struct archive_conf c = { .blob = &f.base,
+		.prefix = "",
+		.max_record = 100,
+		.give_up_ms = 600,
+		.on_record = on_record,
+		.on_bad_object = on_bad_object,
+		.arg = &g };
+	int64_t began = clock_mono_ms();
+
+	(void)state;
+	assert_int_equal(archive_read(&c, &e), -1);
+	assert_int_equal(e.cls, ERR_UNAVAILABLE);
+	assert_string_equal(
+		g.text.p, "a:1={} "); /* the first record comes again and again, but is no progress */
+	assert_true(clock_mono_ms() - began >= 600 && f.broken > 900);
+	buf_release(&g.text);
+}
+
 static void test_hours(void **state)
 {
 	static const struct {
@@ -257,6 +326,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_an_outage_ends_it),
+		cmocka_unit_test(test_an_outage_is_held),
+		cmocka_unit_test(test_an_outage_is_given_up),
 		cmocka_unit_test(test_hours),
 	};
 	return cmocka_run_group_tests_name("archive", tests, NULL, NULL);

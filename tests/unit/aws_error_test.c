@@ -70,6 +70,9 @@ static const struct row {
 		"<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code><Message>none &amp; "
 		"gone</Message><Key>k</Key><RequestId>R4</RequestId></Error>",
 		"NoSuchKey", "none & gone", "R3", ERR_FAILED },
+	{ "a portal's redirect", J, 302, NULL, NULL, "", "302", "", "", ERR_UNAVAILABLE },
+	{ "s3's redirect", X, 301, NULL, NULL, "<Error><Code>PermanentRedirect</Code></Error>",
+		"PermanentRedirect", "", "", ERR_FAILED },
 	{ "s3 slow down", X, 503, NULL, NULL, "<Error><Code>SlowDown</Code></Error>", "SlowDown", "", "",
 		ERR_UNAVAILABLE },
 	{ "sts", Q, 403, NULL, NULL,

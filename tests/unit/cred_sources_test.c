@@ -1,6 +1,11 @@
 /* cred_sources_test.c - STS, SSO and credential_process: what is asked, what is made of the answer. */
 #include "cred_world.h"
 
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+
 /* ---- STS ---- */
 
 #define STS_OK                                                                                               \
@@ -202,6 +207,30 @@ static void programs(void **state)
 	tally_end(&t);
 }
 
+static void *call_off(void *arg)
+{
+	poll(NULL, 0, 150);
+	atomic_fetch_add((atomic_uint *)arg, 1);
+	return NULL;
+}
+
+static void a_program_that_hangs_is_called_off(void **state)
+{
+	(void)state;
+	atomic_uint cancels = 7;
+	struct cred_step st = { .kind = CRED_PROCESS, .profile = "p", .command = "sleep 600" };
+	struct aws_creds got = { 0 };
+	struct err e = { 0 };
+	pthread_t t;
+	int64_t began = clock_mono_ms();
+	assert_int_equal(pthread_create(&t, NULL, call_off, &cancels), 0);
+	assert_int_equal(cred_process(&st, 60000, &cancels, &got, &e), -1);
+	pthread_join(t, NULL);
+	assert_true(clock_mono_ms() - began < 20000);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* killed and waited for */
+	aws_creds_release(&got);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +240,7 @@ int main(void)
 		cmocka_unit_test(sso_token_is_renewed),
 		cmocka_unit_test(sso_renewal_may_fail_while_the_token_is_good),
 		cmocka_unit_test(programs),
+		cmocka_unit_test(a_program_that_hangs_is_called_off),
 	};
 	return cmocka_run_group_tests_name("cred_sources", tests, NULL, NULL);
 }

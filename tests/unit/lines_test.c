@@ -189,6 +189,35 @@ static void test_waiting(void **state)
 	close(fds[0]);
 }
 
+static void test_watched(void **state)
+{
+	(void)state;
+	struct line line;
+	struct err e = { 0 };
+	int fds[2], other[2], out[2];
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(pipe(other), 0);
+	assert_int_equal(pipe(out), 0);
+	struct lines *l = lines_open(fds[0], MAX);
+	const struct pollfd v[] = { { .fd = other[0], .events = POLLIN }, { .fd = out[1] } };
+	lines_watch(l, v, 2);
+	assert_int_equal(lines_next(l, &line, 20, false, &e), LINES_TIMEOUT);
+	assert_int_equal(write(other[1], "x", 1), 1);
+	assert_int_equal(lines_next(l, &line, -1, false, &e), LINES_TIMEOUT); /* would wait for ever */
+	lines_watch(l, v + 1, 1);
+	close(out[0]);
+	assert_int_equal(lines_next(l, &line, -1, false, &e), LINES_TIMEOUT); /* its reader has gone */
+	assert_int_equal(write(fds[1], "a\n", 2), 2);
+	assert_int_equal(lines_next(l, &line, -1, false, &e), LINES_LINE); /* a line goes first */
+	lines_close(l);
+	for (int i = 0; i < 2; i++) {
+		close(fds[i]);
+		close(other[i]);
+	}
+	close(out[1]);
+}
+
 static void test_errors(void **state)
 {
 	(void)state;
@@ -239,7 +268,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines), cmocka_unit_test(test_giant_line),
 		cmocka_unit_test(test_many_and_long), cmocka_unit_test(test_waiting),
-		cmocka_unit_test(test_errors), cmocka_unit_test(test_stop), /* last: a stop is for good */
+		cmocka_unit_test(test_errors), cmocka_unit_test(test_watched),
+		cmocka_unit_test(test_stop), /* last: a stop is for good */
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

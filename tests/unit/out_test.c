@@ -137,6 +137,37 @@ static void test_reader_gone(void **state)
 	out_close(o, NULL);
 }
 
+static void *block(void *arg)
+{
+	char line[1000] = { 0 };
+
+	for (int i = 0; i < 300; i++)
+		out_line(arg, line, sizeof line, NULL);
+	out_flush(arg, NULL);
+	return NULL;
+}
+
+static void test_blocked(void **state)
+{
+	(void)state;
+	int fds[2];
+	pthread_t t;
+
+	assert_int_equal(pipe(fds), 0);
+	struct out *o = out_open_fd(fds[1], "x");
+	assert_int_equal(out_poll_fd(o), fds[1]);
+	assert_int_equal(out_blocked_ms(o), 0);
+	assert_int_equal(pthread_create(&t, NULL, block, o), 0);
+	for (int i = 0; i < 1000 && out_blocked_ms(o) < 50; i++)
+		poll(NULL, 0, 10);
+	assert_true(out_blocked_ms(o) >= 50);
+	close(fds[0]);
+	pthread_join(t, NULL);
+	assert_int_equal(out_blocked_ms(o), 0);
+	out_close(o, NULL);
+	close(fds[1]);
+}
+
 struct sink {
 	int fd;
 	char *p;
@@ -227,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_reader_gone),
+		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_threads_and_short_writes),
 	};
 

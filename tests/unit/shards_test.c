@@ -373,6 +373,35 @@ static void a_failure_ends_the_run(void **state)
 	assert_string_equal(e.code, "AccessDeniedException");
 }
 
+/* One shard of three is out for good; or the list is. */
+static void an_outage_is_given_up_in_time(void **state)
+{
+	(void)state;
+	for (int list = 0; list < 2; list++) {
+		struct err e = { 0 };
+		fake_stream_init(&F, 3);
+		for (size_t i = 0; i < 3; i++)
+			fake_fill(&F, i, 5);
+		F.list_fails = list ? 1000000 : 0;
+		if (!list)
+			F.fail = (struct err){
+				.cls = ERR_UNAVAILABLE, .code = "connect", .msg = "no network"
+			};
+		snprintf(F.broken_shard, sizeof F.broken_shard, "%s", F.v[1].s.id);
+		ngot = nrecords = 0;
+		struct follow_conf c = conf();
+		c.end_at_tip = true;
+		c.give_up_ms = 300;
+		int64_t began = clock_mono_ms();
+		assert_int_equal(run(&c, &e), -1);
+		assert_int_equal(e.cls, ERR_UNAVAILABLE);
+		assert_true(clock_mono_ms() - began >= 300);
+		assert_int_equal(nrecords, list ? 0 : 10); /* the others were read */
+		fake_stream_release(&F);
+	}
+	fake_stream_init(&F, 1);
+}
+
 static void a_reader_that_left_ends_the_run(void **state)
 {
 	(void)state;
@@ -461,6 +490,7 @@ int main(void)
 		T_(until_stops_at_the_first_record_from_then),
 		T_(since_a_time_and_since_latest),
 		T_(a_failure_ends_the_run),
+		T_(an_outage_is_given_up_in_time),
 		T_(a_reader_that_left_ends_the_run),
 		T_(count_ends_the_run_exactly),
 		T_(idle_is_told),

@@ -141,6 +141,19 @@ static void from_inside(void)
 	_exit(0);
 }
 
+static void age(void)
+{
+	stop_install();
+	EXPECT(stop_age_ms() == -1);
+	stop_now();
+	poll(NULL, 0, 60);
+	int64_t ms = stop_age_ms();
+	EXPECT(ms >= 50 && ms < 20000);
+	raise(SIGTERM); /* the first wish counts */
+	EXPECT(stop_age_ms() >= ms);
+	_exit(0);
+}
+
 static void test_signals(void **state)
 {
 	(void)state;
@@ -158,6 +171,7 @@ static void test_signals(void **state)
 		{ "sleep cut short", cut_sleep, 0 },
 		{ "closed descriptors", closed_descriptors, 0 },
 		{ "from inside", from_inside, 0 },
+		{ "its age", age, 0 },
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++)
