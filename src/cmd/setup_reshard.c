@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define POLL_MS 200
+#define IDLE_STEPS 3 /* that changed nothing */
 
 struct job {
 	struct ctx *c;
@@ -156,14 +157,22 @@ static int merge(struct job *j)
 {
 	char a[SHARD_ID_MAX], b[SHARD_ID_MAX], now[2 * SHARD_ID_MAX + 8], text[5 * SHARD_ID_MAX];
 	const char *comma = strchr(j->r->merge, ',');
-	const struct shard *h;
+	const struct shard *low, *high;
 
 	if (!comma)
 		return err_set(j->e, ERR_USAGE, "", "--merge: two shards are merged: SHARD,SHARD");
 	shard_full_id(a, j->r->merge, (size_t)(comma - j->r->merge));
 	shard_full_id(b, comma + 1, strlen(comma + 1));
-	if (open_one(j, a, &h) || open_one(j, b, &h))
+	if (open_one(j, a, &low) || open_one(j, b, &high))
 		return -1;
+	/* Some servers want the one with the lower hash keys first. A number is longer where it is higher. */
+	if (sequence_compare(low->start_hash, high->start_hash) > 0) {
+		const struct shard *other = low;
+		low = high;
+		high = other;
+	}
+	snprintf(a, sizeof a, "%s", low->id);
+	snprintf(b, sizeof b, "%s", high->id);
 	struct reshard what = { .kind = RESHARD_MERGE, .shard = a, .adjacent = b };
 	if (j->r->dry_run) {
 		snprintf(text, sizeof text, "%s and %s would be merged", a, b);
@@ -179,6 +188,7 @@ static int merge(struct job *j)
 static int to_count(struct job *j)
 {
 	struct stream_info info;
+	unsigned idle = 0;
 	char text[80];
 
 	if (settle(j, &info))
@@ -186,11 +196,13 @@ static int to_count(struct job *j)
 	size_t before = info.open_shards;
 	struct reshard what = { .kind = RESHARD_COUNT, .count = (unsigned)j->r->count };
 	while (info.open_shards != what.count && !j->r->dry_run) {
+		size_t had = info.open_shards;
 		if (ask(j, &what) || settle(j, &info))
 			return -1;
-		if (info.open_shards != what.count && clock_mono_ms() >= j->until)
-			return err_set(j->e, ERR_UNAVAILABLE, "timeout", "stream %s has %zu shards so far",
-				j->s->name, info.open_shards);
+		idle = info.open_shards == had ? idle + 1 : 0;
+		if (idle == IDLE_STEPS || clock_mono_ms() >= j->until)
+			return err_set(j->e, ERR_FAILED, "stays", "stream %s stays at %zu shards", j->s->name,
+				info.open_shards);
 	}
 	const char *s = before == 1 ? "" : "s";
 	if (before == what.count)
