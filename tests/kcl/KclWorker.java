@@ -2,7 +2,8 @@
 //
 // A note is one line: microseconds, tenure (a processor's life, counted), shard, sequence number, subsequence number,
 // data; tab-separated, handed to the kernel before the checkpoint. Ends cleanly on SIGTERM. Endpoints come from KINESIS_URL and
-// DYNAMODB_URL, the failover time in ms from FAILOVER_MS, that between two clean-ups of ended shards' rows from CLEANUP_MS.
+// DYNAMODB_URL, the failover time in ms from FAILOVER_MS, that between two clean-ups of ended shards' rows from CLEANUP_MS. With
+// RECORDS it checkpoints that many records and is gone, in the midst of an aggregate maybe.
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.lang.reflect.Field;
@@ -10,6 +11,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider;
@@ -41,6 +43,7 @@ import software.amazon.kinesis.retrieval.polling.PollingConfig;
 
 public class KclWorker {
 	static FileOutputStream out;
+	static int[] left; // records that it may process; null: all
 	static final AtomicInteger tenures = new AtomicInteger(), live = new AtomicInteger();
 
 	static class Processor implements ShardRecordProcessor {
@@ -57,8 +60,31 @@ public class KclWorker {
 			if (in.records().isEmpty()) {
 				return;
 			}
+			if (left == null) {
+				note(in.records());
+				checkpoint(in.checkpointer(), "a batch");
+				return;
+			}
+			synchronized (left) {
+				List<KinesisClientRecord> records = in.records().subList(0, Math.min(left[0], in.records().size()));
+				KinesisClientRecord last = records.get(records.size() - 1);
+				note(records);
+				try {
+					in.checkpointer().checkpoint(last.sequenceNumber(), last.subSequenceNumber());
+				} catch (Exception e) {
+					throw new RuntimeException(e);
+				}
+				left[0] -= records.size();
+				if (left[0] == 0) {
+					say("gone at " + last.sequenceNumber() + " " + last.subSequenceNumber() + " of " + shard);
+					Runtime.getRuntime().halt(0);
+				}
+			}
+		}
+
+		void note(List<KinesisClientRecord> records) {
 			StringBuilder lines = new StringBuilder();
-			for (KinesisClientRecord r : in.records()) {
+			for (KinesisClientRecord r : records) {
 				lines.append(ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now())).append('\t').append(tenure).append('\t')
 						.append(shard).append('\t').append(r.sequenceNumber()).append('\t').append(r.subSequenceNumber())
 						.append('\t').append(StandardCharsets.UTF_8.decode(r.data())).append('\n');
@@ -69,7 +95,6 @@ public class KclWorker {
 				say("can't note: " + e);
 				Runtime.getRuntime().halt(3);
 			}
-			checkpoint(in.checkpointer(), "a batch");
 		}
 
 		public void leaseLost(LeaseLostInput in) {
@@ -133,10 +158,14 @@ public class KclWorker {
 				.garbageLeaseCleanupIntervalMillis(ms).build());
 	}
 
+	@SuppressWarnings("deprecation") // of what sets the initial position in 2.x and 3.x alike
 	public static void main(String[] args) throws Exception {
 		String stream = args[0], table = args[1], name = args[2];
 		long failover = Long.parseLong(System.getenv().getOrDefault("FAILOVER_MS", "2000"));
 		out = new FileOutputStream(args[3], true);
+		if (System.getenv("RECORDS") != null) {
+			left = new int[] {Integer.parseInt(System.getenv("RECORDS"))};
+		}
 		EnvironmentVariableCredentialsProvider credentials = EnvironmentVariableCredentialsProvider.create();
 		Region region = Region.of(System.getenv("AWS_REGION"));
 		KinesisAsyncClient kinesis = KinesisAsyncClient.builder().httpClientBuilder(http()).region(region)

@@ -20,5 +20,5 @@ for v in 2 3; do
 	[ "$classes/KclWorker.class" -nt tests/kcl/KclWorker.java ] && [ "$classes/Version.class" -nt tests/kcl/v$v/Version.java ] &&
 		[ "$classes/KclWorker.class" -nt tests/kcl/lib-$v/pom.xml ] && continue
 	mkdir -p "$classes"
-	javac -Xlint:-deprecation -nowarn -cp "tests/kcl/lib-$v/*" -d "$classes" tests/kcl/KclWorker.java tests/kcl/v$v/Version.java
+	javac -cp "tests/kcl/lib-$v/*" -d "$classes" tests/kcl/KclWorker.java tests/kcl/v$v/Version.java
 done

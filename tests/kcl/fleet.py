@@ -1,7 +1,7 @@
 # fleet.py handover|mixed [--kcl 2|3] [--seed S] [--seconds T] [--keep] - KCL workers and recagent's share one lease table.
 #
 # handover: one worker at a time, of one kind and then of the other; each must begin where the last one ended, with nothing
-# twice. mixed: workers of both kinds come and go (SIGTERM, SIGKILL, SIGSTOP) while events are published and shards split and
+# twice, in the midst of a batch or an aggregate of the Kinesis Producer Library, too. mixed: workers of both kinds come and go (SIGTERM, SIGKILL, SIGSTOP) while events are published and shards split and
 # merge. A watcher reads the table all the time. Then, from the receipts of publish and the notes of all workers:
 #   - every accepted record was processed, and none that was not accepted
 #   - per shard the first occurrences are in order without a gap; a child begins after the end of its parents
@@ -32,7 +32,7 @@ CLASSES = os.environ.get('KCL_CLASSES') or os.path.join(HERE, '../../build/kcl')
 FAILOVER_MS = 2000
 COMMIT_MS = 300
 IN_FLIGHT = 200  # at most, of one shard: a batch of the KCL's, or what a pipe holds and ack has not committed yet
-PATIENCE = 90  # seconds for what must come true by itself
+PATIENCE = 120  # seconds for what must come true by itself
 LEASE_LOST, READER_GONE, NO_END = 7, 8, 9
 
 
@@ -47,7 +47,7 @@ class Trouble(Exception):
 class Kcl:
     kind = 'kcl'
 
-    def __init__(self, world, version, name):
+    def __init__(self, world, version, name, records=None):
         self.name, self.world, self.began = name, world, time.monotonic()
         self.notes = os.path.join(world.dir, name + '.notes')
         self.err = os.path.join(world.dir, name + '.err')
@@ -58,7 +58,7 @@ class Kcl:
             '-Dorg.slf4j.simpleLogger.defaultLogLevel=' + os.environ.get('KCL_LOG', 'warn'),
             '-Dorg.slf4j.simpleLogger.showDateTime=true', '-cp', '%s/%s:%s/*' % (CLASSES, version, lib),
             'KclWorker', world.stream, world.table, name, self.notes,
-            stderr=open(self.err, 'w'), stdin=subprocess.DEVNULL)
+            env=dict(world.env, RECORDS=str(records)) if records else world.env, stderr=open(self.err, 'w'), stdin=subprocess.DEVNULL)
 
     def owns(self, owner):
         return owner == self.name
@@ -90,14 +90,15 @@ class Kcl:
 class Rec:
     kind = 'rec'
 
-    def __init__(self, world, name):
+    def __init__(self, world, name, records=None):
         self.name, self.world, self.began = name, world, time.monotonic()
         self.notes = os.path.join(world.dir, name + '.notes')
         open(self.notes, 'w').close()
         self.err = os.path.join(world.dir, name + '.err')
         err = open(self.err, 'w')
         self.consume = world.start(BIN, 'consume', '--group', world.table, '--failover', '%dms' % FAILOVER_MS,
-                                   '--poll', '250ms', '-v', world.stream, stdout=subprocess.PIPE, stderr=err,
+                                   '--poll', '250ms', '-v', *(['-n', str(records)] if records else []), world.stream,
+                                   stdout=subprocess.PIPE, stderr=err,
                                    stdin=subprocess.DEVNULL)
         self.note = world.start(sys.executable, '-S', os.path.join(HERE, 'note.py'), self.notes,
                                 stdin=self.consume.stdout, stdout=subprocess.PIPE, stderr=err)
@@ -144,7 +145,7 @@ class Rec:
 
 
 class World:
-    def __init__(self, kcl, seed, keep):
+    def __init__(self, what, kcl, seed, keep):
         self.rng = random.Random('%s %s' % (kcl, seed))
         self.kcl, self.seed, self.keep = kcl, seed, keep
         self.dir = tempfile.mkdtemp(prefix='recagent-kcl.')
@@ -165,7 +166,9 @@ class World:
         self.samples = []     # (us before, us after, {shard: (owner, checkpoint, counter)})
         self.watching = True
         self.setup()
-        self.publisher = self.start(BIN, 'publish', '--linger', '50ms', self.stream, stdin=subprocess.PIPE,
+        self.aggregate = what == 'handover' or seed % 2 == 0
+        self.publisher = self.start(BIN, 'publish', '--linger', '50ms', *(['--aggregate'] if self.aggregate else []),
+                                    self.stream, stdin=subprocess.PIPE,
                                     stdout=subprocess.PIPE, stderr=open(self.path('publish.err'), 'w'))
         # Into a pipe receipts are flushed one by one.
         self.start('cat', stdin=self.publisher.stdout, stdout=open(self.path('receipts'), 'w'))
@@ -181,7 +184,7 @@ class World:
         print('%7.2f' % (time.monotonic() - self.t0), *what, file=self.log, flush=True)
 
     def start(self, *args, **more):
-        p = subprocess.Popen(args, env=self.env, **more)
+        p = subprocess.Popen(args, **{'env': self.env, **more})
         self.processes.append(p)
         return p
 
@@ -208,7 +211,7 @@ class World:
                     break
                 r = json.loads(line)
                 if 'sequence_number' in r:
-                    out[(r['shard_id'], r['sequence_number'])] = r['event_id']
+                    out[(r['shard_id'], int(r['sequence_number']), r.get('subsequence_number', 0))] = r['event_id']
                 elif 'error' in r:
                     raise Trouble('publish: ' + line)
         return out
@@ -279,15 +282,16 @@ class World:
     def at_tip(self):
         """Is the last record of each open shard committed, and each closed one's row ended or gone?"""
         tip, rows = {}, self.rows()
-        for shard, seq in self.receipts():
-            tip[shard] = max(tip.get(shard, 0), int(seq))
+        for shard, seq, sub in self.receipts():
+            tip[shard] = max(tip.get(shard, (0, 0)), (seq, sub))
         for s in self.shards():
             shard, row = s['ShardId'], rows.get(s['ShardId'])
             cp = row['checkpoint']['S'] if row else None
             if 'EndingSequenceNumber' in s['SequenceNumberRange']:
                 if cp not in (None, 'SHARD_END'):
                     return False
-            elif shard in tip and (not cp or not cp.isdigit() or int(cp) < tip[shard]):
+            elif shard in tip and (not cp or not cp.isdigit() or
+                                   (int(cp), int(row['checkpointSubSequenceNumber']['N'])) < tip[shard]):
                 return False
             elif not row:
                 return False
@@ -302,11 +306,11 @@ class World:
 
     # ---- workers ----
 
-    def add(self, kind):
+    def add(self, kind, records=None):
         self.count[kind] += 1
         name = '%s%d' % (kind, self.count[kind])
         self.say('start', name)
-        w = Kcl(self, self.kcl, name) if kind == 'kcl' else Rec(self, name)
+        w = Kcl(self, self.kcl, name, records) if kind == 'kcl' else Rec(self, name, records)
         self.workers.append(w)
         return w
 
@@ -342,20 +346,21 @@ class Judge:
         self.w = world
         self.receipts = world.receipts()
         self.by_shard = collections.defaultdict(list)
-        for shard, seq in self.receipts:
-            self.by_shard[shard].append(int(seq))
+        for shard, *seq in self.receipts:
+            self.by_shard[shard].append(tuple(seq))
         for seqs in self.by_shard.values():
             seqs.sort()
-        self.notes = []  # (us, worker, tenure, shard, seq)
+        self.notes = []  # (us, worker, tenure, shard, (sequence, subsequence number))
         for w in world.gone + world.workers:
             with open(w.notes) as f:
                 for line in f:
                     us, tenure, shard, seq, sub, data = line.rstrip('\n').split('\t')
-                    if (shard, seq) not in self.receipts:
+                    at = int(seq), int(sub)
+                    if (shard, *at) not in self.receipts:
                         raise Trouble('%s processed what was not published: %s' % (w.name, line))
-                    if json.loads(data)['event_id'] != self.receipts[(shard, seq)]:
+                    if json.loads(data)['event_id'] != self.receipts[(shard, *at)]:
                         raise Trouble('%s got another record: %s' % (w.name, line))
-                    self.notes.append((int(us), w, tenure, shard, int(seq)))
+                    self.notes.append((int(us), w, tenure, shard, at))
         self.notes.sort(key=lambda n: n[0])
         self.first = {}
         for us, _, _, shard, seq in self.notes:
@@ -375,7 +380,7 @@ class Judge:
                 continue
             seen.add((shard, seq))
             if self.by_shard[shard][at[shard]] != seq:
-                raise Trouble('%s: %s came to %d before %d' % (w.name, shard, seq, self.by_shard[shard][at[shard]]))
+                raise Trouble('%s: %s came to %s before %s' % (w.name, shard, seq, self.by_shard[shard][at[shard]]))
             at[shard] += 1
 
     def parents_first(self):
@@ -386,17 +391,17 @@ class Judge:
                         self.first[(p, self.by_shard[p][-1])] > self.first[(s['ShardId'], mine[0])]:
                     raise Trouble('%s began before its parent %s had ended' % (s['ShardId'], p))
 
-    def index(self, shard, checkpoint):
+    def index(self, shard, checkpoint, sub):
         """How many records of the shard a checkpoint covers."""
         if checkpoint == 'SHARD_END':
             return len(self.by_shard.get(shard, []))
-        return bisect.bisect_right(self.by_shard.get(shard, []), int(checkpoint)) if checkpoint.isdigit() else 0
+        return bisect.bisect_right(self.by_shard.get(shard, []), (int(checkpoint), sub)) if checkpoint.isdigit() else 0
 
     def checkpoints_behind(self):
         last = {}
         for _, after, rows in self.w.samples:
             for shard, (_, checkpoint, sub) in rows.items():
-                n = self.index(shard, checkpoint)
+                n = self.index(shard, checkpoint, sub)
                 if n < last.get(shard, 0):
                     raise Trouble('%s: the checkpoint went back to %s' % (shard, checkpoint))
                 last[shard] = n
@@ -424,8 +429,8 @@ class Judge:
             if k < 0:
                 continue
             row = self.w.samples[k][2].get(shard)
-            if row and i < self.index(shard, row[1]):
-                raise Trouble('%s began %s at %d, before its checkpoint %s' % (w.name, shard, seq, row[1]))
+            if row and i < self.index(shard, *row[1:]):
+                raise Trouble('%s began %s at %s, before its checkpoint %s' % (w.name, shard, seq, row[1]))
         self.worst = max(again.values(), default=0)
         if self.worst > IN_FLIGHT:
             raise Trouble('%d records of one shard were processed again at once' % self.worst)
@@ -446,7 +451,8 @@ class Judge:
         by = collections.Counter(n[1].kind for n in self.notes)
         return {'version': self.w.kcl, 'seed': self.w.seed, 'events': len(self.receipts), 'shards': len(self.w.shards()),
                 'by_kcl': by['kcl'], 'by_rec': by['rec'], 'doubled': len(self.notes) - len(self.first),
-                'doubled_at_once': self.worst, 'rows_gone': len(gone), 'owner_changes': takes, 'tenures': self.tenures, **{k: v for k, v in sorted(self.w.count.items())},
+                'doubled_at_once': self.worst, 'aggregate': self.w.aggregate, 'rows_gone': len(gone), 'owner_changes': takes,
+                'tenures': self.tenures, **{k: v for k, v in sorted(self.w.count.items())},
                 'seconds': round(time.monotonic() - self.w.t0)}
 
 
@@ -455,24 +461,35 @@ def notes_of(w):
         return sum(1 for _ in f)
 
 
-def handover(w):
-    """Each worker ends cleanly before the next one begins: each record exactly once."""
-    kinds = ['rec', 'kcl'] * 2 if w.seed % 2 else ['kcl', 'rec'] * 2
-    w.publish(60)
-    for i, kind in enumerate(kinds):
-        before = w.made
-        w.publish(40)
-        w.published()
-        if i:
-            w.split() if i % 2 else w.merge()
-            w.publish(40)
-            w.published()
-        p = w.add(kind)
+def run_alone(w, kind, pending, most=None):
+    p = w.add(kind, most)
+    if most:
+        w.wait_for('end of ' + p.name, lambda: not p.running())
+        w.workers.remove(p)
+        w.gone.append(p)
+    else:
         w.wait_for('end of the stream, for ' + p.name, w.at_tip)
         w.remove(p, 'stop')
-        want = w.made - before + (60 if not i else 0)
-        if notes_of(p) != want:
-            raise Trouble('%s processed %d records, not the %d that were behind the checkpoints' % (p.name, notes_of(p), want))
+    if notes_of(p) != (most or pending):
+        raise Trouble('%s processed %d records, not %d of the %d behind the checkpoints'
+                      % (p.name, notes_of(p), most or pending, pending))
+
+
+def handover(w):
+    """Each worker has ended before the next one begins: each record exactly once."""
+    kinds = ['rec', 'kcl'] if w.seed % 2 else ['kcl', 'rec']
+    pending = 120
+    w.publish(pending)
+    w.published()
+    for i, kind in enumerate(kinds * 2):
+        if i:
+            w.split() if i % 2 else w.merge()
+            w.publish(60)
+            w.published()
+            pending += 60
+        most = w.rng.randrange(pending // 3, pending // 2) if i < 2 else None
+        run_alone(w, kind, pending, most)
+        pending -= most or pending
 
 
 def choose(w, paused):
@@ -569,11 +586,7 @@ def mixed(w, seconds):
     for kind in w.rng.sample(['rec', 'kcl'], 2):
         w.publish(30)
         w.published()
-        p = w.add(kind)
-        w.wait_for('end of the stream, for ' + p.name, w.at_tip)
-        w.remove(p, 'stop')
-        if notes_of(p) != 30:
-            raise Trouble('%s processed %d records, not the 30 that were behind the checkpoints' % (p.name, notes_of(p)))
+        run_alone(w, kind, 30)
 
 
 def main():
@@ -584,7 +597,7 @@ def main():
     a.add_argument('--seconds', type=float, default=25)
     a.add_argument('--keep', action='store_true')
     o = a.parse_args()
-    w = World(o.kcl, o.seed, o.keep)
+    w = World(o.what, o.kcl, o.seed, o.keep)
     try:
         handover(w) if o.what == 'handover' else mixed(w, o.seconds)
         print(json.dumps({'what': o.what, **w.judge()}))
