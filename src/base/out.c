@@ -1,5 +1,6 @@
 /* out.c - whole lines to a descriptor, with every failure noticed. */
 #include "base/out.h"
+#include "base/fdio.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/stop.h"
@@ -48,7 +49,7 @@ static bool ends_torn(const char *path)
 	if (fd < 0)
 		return false;
 	off_t end = lseek(fd, 0, SEEK_END);
-	bool torn = end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n';
+	bool torn = end > 0 && fd_read_at(fd, &last, 1, (uint64_t)end - 1) == 1 && last != '\n';
 	close(fd);
 	return torn;
 }

@@ -1,5 +1,6 @@
 /* autocommit.c - commit what a file holds. */
 #include "cmd/autocommit.h"
+#include "base/fdio.h"
 #include "cmd/committer.h"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -73,7 +74,7 @@ static int end_torn_line(struct ctx *c, struct err *e)
 		return 0;
 	int fd = open("/dev/fd/1", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
-		if (pread(fd, &last, 1, st.st_size - 1) != 1)
+		if (fd_read_at(fd, &last, 1, (uint64_t)st.st_size - 1) != 1)
 			last = '\n';
 		close(fd);
 	}

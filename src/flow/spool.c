@@ -2,6 +2,7 @@
 #include "flow/spool.h"
 #include "base/clock.h"
 #include "flow/spool_int.h"
+#include "base/fdio.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,15 +129,7 @@ static int write_out(struct spool *s, struct err *e)
 			return -1;
 		seg = &s->segs[s->nsegs - 1];
 	}
-	for (size_t at = 0; at < s->out.len;) {
-		ssize_t n = pwrite(s->fd, s->out.p + at, s->out.len - at, (off_t)(seg->size + at));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return take_back(s, seg, e);
-		at += (size_t)n;
-	}
-	if (fdatasync(s->fd))
+	if (!fd_write_at(s->fd, s->out.p, s->out.len, seg->size) || fdatasync(s->fd))
 		return take_back(s, seg, e);
 	seg->size += s->out.len;
 	s->used += s->out.len;

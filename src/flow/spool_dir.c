@@ -1,5 +1,6 @@
 /* spool_dir.c - the directory of a spool: its lock, its target, its segments, its position. */
 #include "base/digest.h"
+#include "base/fdio.h"
 #include "flow/spool_int.h"
 #include <dirent.h>
 #include <errno.h>
@@ -91,7 +92,7 @@ static ssize_t read_small(int dirfd, const char *name, char *out, size_t cap)
 	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? -2 : -1;
-	ssize_t n = pread(fd, out, cap - 1, 0);
+	ssize_t n = fd_read_at(fd, out, cap - 1, 0);
 	int saved = errno;
 	close(fd);
 	errno = saved;
@@ -205,7 +206,7 @@ int spool_position_write(struct spool *s, const struct spool_mark *m, bool sync,
 	int n = snprintf(slot, sizeof slot, "%s %08" PRIx32, body, crc32_of(body, strlen(body)));
 	memset(slot + n, ' ', (size_t)(SLOT - 1 - n));
 	slot[SLOT - 1] = '\n';
-	if (pwrite(s->posfd, slot, SLOT, (off_t)(s->turn % 2 * SLOT)) != SLOT)
+	if (!fd_write_at(s->posfd, slot, SLOT, s->turn % 2 * SLOT))
 		return trouble(s, "position", "write", e);
 	return sync && fdatasync(s->posfd) ? trouble(s, "position", "sync", e) : 0;
 }
@@ -228,7 +229,7 @@ static int read_position(struct spool *s, struct err *e)
 	s->posfd = openat(s->dirfd, "position", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->posfd < 0)
 		return trouble(s, "position", "open", e);
-	ssize_t n = pread(s->posfd, text, 2 * SLOT, 0);
+	ssize_t n = fd_read_at(s->posfd, text, 2 * SLOT, 0);
 	if (n < 0)
 		return trouble(s, "position", "read", e);
 	text[n] = '\0';
@@ -258,7 +259,7 @@ int spool_damaged(struct spool *s, int fd, uint64_t no, const struct frame *f, s
 	int rc = 0;
 	for (uint64_t off = f->from; rc == 0 && off < f->to;) {
 		size_t n = f->to - off < sizeof block ? (size_t)(f->to - off) : sizeof block;
-		ssize_t got = pread(fd, block, n, (off_t)off);
+		ssize_t got = fd_read_at(fd, block, n, off);
 		if (got <= 0 || write_all(out, block, (size_t)got))
 			rc = trouble(s, name, "write", e);
 		else
