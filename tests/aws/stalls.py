@@ -27,12 +27,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BIN = os.environ.get('RECAGENT') or os.path.join(HERE, '../../build/recagent')
 URLS = {'KINESIS': os.environ['KINESALITE_URL'], 'DYNAMODB': os.environ['MOTO_URL'], 'S3': os.environ['MOTO_URL'],
         'BEDROCK_AGENT_RUNTIME': os.environ['BEDROCK_URL']}
-TIMES = ['--read-timeout', '700ms', '--connect-timeout', '1s', '--max-attempts', '2']
-PATIENCE = 40
+READ_MS = 700
+PATIENCE = 60
 FAULTS = ['hole', 'refuse', 'drip', 'slowheaders', 'cut:0', 'cut:40', 'cut:90%', 'reset:0', 'reset:60%', 'truncate', 'portal', 'garbage',
           'redirect', 'huge', 'busy', 'throttle']
 CPU_S = 2.5  # a core is shared with fronts and servers; a spin of two seconds on an own core would show
 REQUESTS = 120
+AGAIN_S = 150  # how long cases may have a second try
 RUN = '%x' % random.getrandbits(32)
 
 
@@ -66,10 +67,10 @@ class Control:
 
 
 class World:
-    """Fronts, names and a folder of one case."""
+    """Fronts, names and a folder of one case. patience: all its times are so many times as long."""
 
-    def __init__(self, control, name):
-        self.control = control
+    def __init__(self, control, name, patience=1):
+        self.control, self.patience = control, patience
         self.dir = tempfile.mkdtemp(prefix='recagent-stalls.')
         self.name = 't%s-%s' % (RUN, ''.join(c if c.isalnum() else '-' for c in name))
         self.true = {k: v for k, v in os.environ.items() if not k.startswith(('AWS_', 'RECAGENT_', 'BEDROCK_AGENT'))}
@@ -114,8 +115,10 @@ def event(i, user=None):
 class Command:
     """A command behind the fronts; its lines as they come."""
 
-    def __init__(self, w, *args, stdin=None, env=None, times=TIMES):
+    def __init__(self, w, *args, stdin=None, env=None, times=None):
         self.w, self.lines, self.errors = w, [], []
+        if times is None:
+            times = ['--read-timeout', '%dms' % (READ_MS * w.patience), '--connect-timeout', '%ds' % w.patience, '--max-attempts', '2']
         self.p = subprocess.Popen([BIN, *args, *times], env=dict(w.env, **(env or {})), stdin=stdin or subprocess.PIPE,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.gate = threading.Event()  # clear: its output is not read
@@ -186,13 +189,13 @@ def begin(w, fault):
     w.mode(fault)
 
 
-def until_noticed(w, *commands, most=4):
+def until_noticed(w, *commands):
     """Until every command has said that it holds; what recovers inside a call says nothing."""
-    until = time.monotonic() + most
+    until = time.monotonic() + 4 * w.patience
     while time.monotonic() < until and not all(c.said('unavailable, holding') for c in commands):
         time.sleep(0.02)
     n = w.stats('requests') - w.before
-    must(n <= REQUESTS, '%d requests while the fault lasted', n)
+    must(n <= REQUESTS * w.patience, '%d requests while the fault lasted', n)
     must(w.stats('spoiled') > 0, 'the fault met nothing')
 
 
@@ -203,7 +206,7 @@ def check_said(*commands):
         must(over <= begun <= 4 and (over or not begun), 'outage said %d times, its end %d times: %s', begun, over, c.errors)
         per_thing = [x.split(':')[1] for x in c.errors if 'unavailable, holding' in x]
         must(len(per_thing) == len(set(per_thing)), 'an outage said twice: %s', c.errors)
-        must(c.cpu < CPU_S, '%.1f s of CPU', c.cpu)
+        must(c.cpu < CPU_S * c.w.patience, '%.1f s of CPU', c.cpu)
 
 
 def ids(lines, key='event_id'):
@@ -266,7 +269,7 @@ def pipe(w, fault):
     """consume --group | ack: stream, leases and commits."""
     w.run('setup', '--stream', w.name, '--shards', '1', '--group', w.name)
     w.publish(10)
-    c = Command(w, 'consume', w.name, '--group', w.name, '--poll', '50ms', '--idle-mark', '100ms', '--failover', '2s',
+    c = Command(w, 'consume', w.name, '--group', w.name, '--poll', '50ms', '--idle-mark', '100ms', '--failover', '%ds' % (2 * w.patience),
                 stdin=subprocess.DEVNULL)
     a = Command(w, 'ack', '--tee', '--interval', '100ms')
     stop = threading.Event()
@@ -320,7 +323,7 @@ def ask(i, user):
 
 
 def invoke(w, fault):
-    c = Command(w, 'invoke', '--give-up', '60s', '--timeout', '2s')
+    c = Command(w, 'invoke', '--give-up', '60s', '--timeout', '%ds' % (2 * w.patience))
     c.send(*(ask(i, w.name) for i in range(3)))
     c.await_lines(3)
     begin(w, fault)
@@ -338,7 +341,8 @@ def invoke(w, fault):
 
 def cache_get(w, fault):
     w.run('invoke', input=(ask(0, w.name) + '\n').encode())
-    c = Command(w, 'cache-get', '-', '--timeout', '400ms', times=[])
+    limit = 0.4 * w.patience
+    c = Command(w, 'cache-get', '-', '--timeout', '%dms' % (1000 * limit), times=[])
     took = []
     for n, mode in enumerate(['pass', fault, fault, 'pass', 'pass']):
         if n in (1, 3):
@@ -348,11 +352,11 @@ def cache_get(w, fault):
         c.await_lines(n + 1)
         took.append(time.monotonic() - began)
     must(c.finish() == 0, 'status %d: %s', c.p.returncode, c.errors)
-    must(c.cpu < CPU_S, '%.1f s of CPU', c.cpu)
+    must(c.cpu < CPU_S * c.w.patience, '%.1f s of CPU', c.cpu)
     must(w.stats('spoiled') > 0, 'the fault met nothing')
     source = [json.loads(x)['source'] for x in c.lines]
     must(source[0] == source[-1] == 'cache' and set(source[1:3]) == {'fallback'}, 'sources: %s', source)
-    must(max(took) < 0.4 + 1.5, 'a line took %.1f s', max(took))
+    must(max(took) < limit + 1.5 * w.patience, 'a line took %.1f s', max(took))
     return 'at most %.1f s' % max(took)
 
 
@@ -406,7 +410,7 @@ def setup(w, fault):
     w.before = 0
     w.mode(fault)
     c = Command(w, 'setup', '--stream', w.name, stdin=subprocess.DEVNULL)
-    status = c.finish(seconds=10)
+    status = c.finish(seconds=10 * w.patience)
     must(status == 5 and len(c.errors) == 1, 'status %d: %s', status, c.errors)
     w.mode('pass')
     c = Command(w, 'setup', '--stream', w.name, '--shards', '1', stdin=subprocess.DEVNULL)
@@ -485,8 +489,8 @@ def cases():
         yield '%s, credentials expire, renewed late' % run.__name__, expired_held(run)
 
 
-def one(control, name, run):
-    w = World(control, name)
+def one(control, name, run, patience=1):
+    w = World(control, name, patience)
     began = time.monotonic()
     try:
         said = run(w)
@@ -497,10 +501,20 @@ def one(control, name, run):
         w.close()
 
 
+def again(control, name, run, why):
+    """A busy machine makes true servers look like stalled ones: by itself and with more time it must come right."""
+    for patience in 3, 10:
+        try:
+            return one(control, '%s %d' % (name, patience), run, patience)
+        except Exception as e:
+            why = e
+    raise why
+
+
 def main():
     a = argparse.ArgumentParser()
     a.add_argument('--table', action='store_true')
-    a.add_argument('--jobs', type=int, default=12)
+    a.add_argument('--jobs', type=int, default=10)
     a.add_argument('--only', default='')
     a = a.parse_args()
     control = Control()
@@ -513,14 +527,19 @@ def main():
         todo = [c for c in cases() if a.only in c[0]]
         with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
             runs = [(name, pool.submit(one, control, name, run)) for name, run in todo]
-            for name, f in runs:
-                try:
+        until = time.monotonic() + AGAIN_S
+        for (name, run), (_, f) in zip(todo, runs):
+            try:
+                why = f.exception()
+                if why and time.monotonic() < until:
+                    got = again(control, name, run, why) + ', at the second try'
+                else:
                     got = f.result()
-                    if a.table:
-                        print('%-45s %s' % (name, got), flush=True)
-                except Exception as e:
-                    failed += 1
-                    print('%s: %s: %s' % (name, type(e).__name__, e), flush=True)
+                if a.table:
+                    print('%-45s %s' % (name, got), flush=True)
+            except Exception as e:
+                failed += 1
+                print('%s: %s: %s' % (name, type(e).__name__, e), flush=True)
         print('# %d cases, %d wrong' % (len(todo), failed))
     finally:
         control.p.kill()

@@ -343,7 +343,7 @@ def one_group(how, moment, stop=None):
             if how == 'TERM twice':
                 want = {0, n, READER_GONE, NO_END}
             elif stop is not None:
-                want = {n} if i == stop - 1 else {0, n, NO_END} if i < stop else {0, READER_GONE, NO_END, n} if i == stop else {NO_END, 0}
+                want = {n} if i == stop - 1 else {0, n, NO_END} if i < stop else {0, READER_GONE, NO_END, n} if i == stop else {NO_END, READER_GONE, 0}
             if status not in want:
                 raise Wrong('%s ended with %d, not %s' % (PIPE[i], status, sorted(want)))
         check_world(w)
