@@ -229,7 +229,7 @@ while_running() { # URL KINDS
 	for i in 1 2 3; do
 		do_front sleep >/dev/null
 		put $((i * 50 + 1)) $((i * 50 + 50))
-		wait_for 20 stat_is expired_iterators $((i * 2)) # one that is under way gets its answer
+		wait_for 20 stat_is expired_iterators $((i * 4))
 	done
 	put 201 201
 	wait "$consume"

@@ -84,7 +84,7 @@ function answer_cut(req, a, it) {
 
 async function records(req, q, res) {
 	stats.reads++;
-	const it = q.ShardIterator;
+	const it = q.ShardIterator, then = epoch; // of an answer that is under way when six minutes pass
 	if ((iterators.get(it) ?? epoch) < epoch) {
 		stats.expired_iterators++;
 		return refuse(res, 'ExpiredIteratorException');
@@ -93,7 +93,7 @@ async function records(req, q, res) {
 	const a = await upstream(req.headers, JSON.stringify(q));
 	if (a.status === 200) {
 		const r = JSON.parse(a.body);
-		if (r.NextShardIterator) iterators.set(r.NextShardIterator, epoch);
+		if (r.NextShardIterator) iterators.set(r.NextShardIterator, then);
 		if (how !== 'no' && r.Records.length && !cut_before.has(it) && answer_cut(req, a, it)) return;
 	}
 	answer(res, a);
