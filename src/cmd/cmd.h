@@ -99,7 +99,8 @@ struct origin {
 	size_t len;
 	const char *source; /* the JSON text of its _source, or NULL */
 	size_t source_len;
-	bool cut; /* the line was too long: these are its first bytes */
+	bool cut;             /* the line was too long: these are its first bytes */
+	const char *event_id; /* that the line has been given on its way, or NULL */
 };
 
 /* One trouble with one line, dealt with by its class: message, dead letter (the whole line, synced), count.

@@ -27,6 +27,7 @@ void pending_fill(
 		.is_mark = ev->is_mark,
 		.from_group = ev->source.group != NULL };
 	p->event_id = memcpy(at, event_id, id + 1);
+	p->origin.event_id = id && ev->event_id.type == JSON_NONE ? p->event_id : NULL;
 	at += id + 1;
 	if (src) {
 		p->origin.source = memcpy(at, l->p + ev->source_m.off, src);

@@ -82,8 +82,12 @@ static int write_line(struct run *r, const struct buf *line, struct err *e)
 /* A record that is refused leaves a mark, so that a later run can go on behind it. */
 static int refuse(struct run *r, const struct archive_record *a, const struct err *why, struct err *e)
 {
-	const struct origin bad = { a->value.no, a->value.p, a->value.len, r->source.p, r->source.len,
-		a->value.too_long };
+	const struct origin bad = { .no = a->value.no,
+		.line = a->value.p,
+		.len = a->value.len,
+		.source = r->source.p,
+		.source_len = r->source.len,
+		.cut = a->value.too_long };
 	if (trouble(r->c, &bad, why, e))
 		return -1;
 	ledger_count(r->c, COUNT_MARKS);

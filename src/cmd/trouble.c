@@ -73,6 +73,11 @@ int dead_letter(struct ctx *c, const struct origin *o, const struct err *why, st
 	}
 	if (o->cut)
 		buf_str(&b, ",\"truncated\":true");
+	/* It may have been stored although no answer came: what is fed back must be the same event. */
+	if (o->event_id) {
+		buf_str(&b, ",\"event_id\":");
+		json_quote_str(&b, o->event_id);
+	}
 	if (o->source) {
 		buf_str(&b, ",\"_source\":");
 		buf_add(&b, o->source, o->source_len);

@@ -243,18 +243,20 @@ static int enter_stage(
 	return 0;
 }
 
-/* The whole line is in `data`, as text; its event_id is what names the event. */
+/* The whole line is in `data`, as text; its event_id is what names the event, or the one that it was given on its way. */
 static int enter_dead(struct books *b, struct parsed *x, const char *line, struct err *e)
 {
 	struct buf inner = BUF_INIT(BUF_MAX_LINE);
 	struct json_member id = { .name = "event_id" };
 	struct json_object obj;
 	struct place *p = place_of(b, &x->src);
-	buf_reset(&x->text);
-	x->has_id = x->data.type == JSON_STRING &&
-		    json_unescape(&inner, line + x->data.off, x->data.len, NULL) &&
-		    json_scan_object(inner.p, inner.len, &id, 1, &obj, NULL) == 0 && id.type == JSON_STRING &&
-		    json_unescape(&x->text, inner.p + id.off, id.len, NULL);
+	bool own = x->data.type == JSON_STRING &&
+		   json_unescape(&inner, line + x->data.off, x->data.len, NULL) &&
+		   json_scan_object(inner.p, inner.len, &id, 1, &obj, NULL) == 0 && id.type == JSON_STRING;
+	if (own) {
+		buf_reset(&x->text);
+		x->has_id = json_unescape(&x->text, inner.p + id.off, id.len, NULL);
+	}
 	buf_release(&inner);
 	if (!x->has_id && !p) {
 		b->unidentified++;

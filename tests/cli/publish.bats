@@ -254,6 +254,11 @@ LINES
 	[ "$(grep -c 'holding and trying again' err)" = 1 ]
 	[ "$(jq -s 'map(select(.error.class == "unavailable")) | length' out)" = 2 ]
 	[ "$(jq -s 'map(select(.class == "unavailable")) | map(.data) | sort | join(" ")' -r dead)" = '{"user_id":"a"} {"user_id":"b"}' ]
+	# It may have been stored although no answer came: what is fed back is the same event, once.
+	[ "$(jq -s 'map(select(.class == "unavailable")) | map(.event_id) | sort | join(" ")' -r dead)" = \
+		"$(jq -s 'map(select(.error.class == "unavailable")) | map(.event_id) | sort | join(" ")' -r out)" ]
+	recagent replay -d ./dead 2>/dev/null | grep event_id | jq -r .event_id | sort >fed || true
+	jq -r 'select(.error.class == "unavailable") | .event_id' out | sort | cmp - fed
 	# Lines from a group are not given up, and not passed on when a signal ends the waiting.
 	echo '{"user_id":"a","_source":{"stream":"s","shard_id":"x","sequence_number":"1","group":"g"}}' >in
 	cp in line

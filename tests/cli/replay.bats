@@ -217,6 +217,15 @@ archived() { mkdir -p "store/s3/bucket/$(dirname "$1")" && cat >"store/s3/bucket
 	echo '{"user_id":"u7","x":14.990,"event_id":"a2","é":"\u00e9","_source":{"object":"./dead","line":2}}' | cmp - got
 	recagent publish <got >receipts
 	[ "$(recagent consume -e --no-marks | jq -r .event_id | sort | tr '\n' ' ')" = "a1 a2 " ]
+	# A line that publish had given an event_id keeps it, one that has its own keeps that.
+	cat >given <<-'E'
+		{"command":"publish","data":"{\"user_id\":\"u\" }","event_id":"g\"1"}
+		{"command":"publish","data":"{\"user_id\":\"u\",\"_source\":{\"stream\":\"s\"}} ","event_id":"g2"}
+		{"command":"publish","data":"{\"event_id\":\"own\"}","event_id":"g3"}
+		{"command":"publish","data":"{}","event_id":"g4"}
+	E
+	recagent replay -d ./given | sed 's/,"_source".*//' | head -4 >got
+	printf '%s\n' '{"user_id":"u" ,"event_id":"g\"1"' '{"user_id":"u","event_id":"g2"' '{"event_id":"own"' '{"event_id":"g4"' | cmp - got
 	# What is no dead letter, or holds no whole line, is refused again.
 	printf '%s\n' '{"user_id":"u"}' '{"command":"publish","data":7}' '{"command":"x","data":"{}","truncated":true}' '{"command":"x","data":"{}"}' >odd
 	recagent replay -d ./odd >out 2>err && return 1
