@@ -436,13 +436,23 @@ static void the_last_row_stays(void **state)
 	run_to_tip(&a, (struct when){ 0 });
 	fake_set(&T, S0, "checkpoint", av_s(CP_SHARD_END));
 	fake_end(&F, 0);
-	fake_add(&F, "shardId-000000000099", ""); /* of a family that is not known any more */
-	fake_fill(&F, 1, 4);
-	F.v[0].expired = true;
+	F.v[0].expired = true; /* and what followed is not in the list yet */
 	age_rows(60 * 60 * 1000);
-	struct when latest = { .kind = WHEN_LATEST };
-	run_to_tip(&a, latest);
-	/* Nobody has read it, so it is read from its first record, whatever the group began with. */
+	run_to_tip(&a, (struct when){ 0 });
+	assert_true(has_row(0));
+}
+
+/* Nobody has read it, so it is read from its first record, whatever is asked for of a new group. */
+static void a_shard_whose_ancestors_are_unknown_is_read_whole(void **state)
+{
+	(void)state;
+	struct worker a = { .owner = A };
+	fake_stream_init(&F, 1);
+	fake_fill(&F, 0, 3);
+	run_to_tip(&a, (struct when){ 0 });
+	fake_add(&F, "shardId-000000000099", "");
+	fake_fill(&F, 1, 4);
+	run_to_tip(&a, (struct when){ .kind = WHEN_LATEST });
 	assert_int_equal(atomic_load(&a.n), 3 + 4);
 	assert_string_equal(attr(S1, "checkpoint"), F.v[1].v[3].seq);
 }
@@ -520,6 +530,7 @@ int main(void)
 		T_(rows_that_nobody_needs_go_parents_first),
 		T_(rows_of_shards_that_are_gone_go_later),
 		T_(the_last_row_stays),
+		T_(a_shard_whose_ancestors_are_unknown_is_read_whole),
 		T_(a_row_that_was_set_back_is_read_again),
 		T_(thousands_of_shards_cost_little),
 	};
