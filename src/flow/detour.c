@@ -11,6 +11,7 @@
 #define LOOK_UP_MS 50
 #define LAST_CALLS_MS 1000 /* for calls under way at the end, before they are cancelled */
 #define LINGER_MS 5
+#define PATIENCE_MS 1000 /* at the end, at least */
 
 struct detour {
 	struct detour_conf c;
@@ -246,9 +247,10 @@ static void nap(int64_t ms)
 /* Wait until all is sent, or until going on has no point. */
 static void wait_drained(struct detour *d)
 {
+	int64_t patience = d->c.after_ms > PATIENCE_MS ? d->c.after_ms : PATIENCE_MS;
 	while (d->started && busy(d) && !atomic_load(&d->halted) && !stop_requested()) {
 		int64_t idle = clock_mono_ms() - atomic_load(&d->progress_ms);
-		if (idle >= d->c.after_ms && (atomic_load(&d->out) || idle >= d->c.drain.give_up_ms))
+		if (idle >= patience && (atomic_load(&d->out) || idle >= d->c.drain.give_up_ms))
 			return;
 		nap(LOOK_UP_MS);
 	}
