@@ -58,6 +58,7 @@ _recagent() {
 	consume:--connect-timeout) COMPREPLY=() ;;
 	consume:--read-timeout) COMPREPLY=() ;;
 	consume:--max-attempts) COMPREPLY=() ;;
+	consume:--dead-letter) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	consume:--grace) COMPREPLY=() ;;
 	consume:--ledger) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	invoke:--cache | invoke:-c) COMPREPLY=() ;;
@@ -209,7 +210,7 @@ _recagent() {
 		audit) COMPREPLY=($(compgen -W ' --all --max-events --verbose --help' -- "$cur")) ;;
 		cache-get) COMPREPLY=($(compgen -W ' --cache --fallback --max-stale --timeout --consistent --strict --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --grace --verbose --help' -- "$cur")) ;;
 		completion) COMPREPLY=($(compgen -W ' --verbose --help' -- "$cur")) ;;
-		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --commit --poll --threads --idle-mark --failover --max-shards --raw --give-up --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --grace --ledger --progress --verbose --help' -- "$cur")) ;;
+		consume) COMPREPLY=($(compgen -W ' --since --until --end --count --group --commit --poll --threads --idle-mark --failover --max-shards --raw --give-up --no-marks --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --dead-letter --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		invoke) COMPREPLY=($(compgen -W ' --cache --profiles --jobs --ttl --count --timeout --session --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --max-line --dead-letter --give-up --grace --ledger --progress --verbose --help' -- "$cur")) ;;
 		positions) COMPREPLY=($(compgen -W ' --group --format --max-lag --stuck --wait --failover --shard --to --force --dry-run --with --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;
 		profile) COMPREPLY=($(compgen -W ' --profiles --cache --key --local --region --profile --endpoint-url --connect-timeout --read-timeout --max-attempts --verbose --help' -- "$cur")) ;;

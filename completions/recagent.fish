@@ -75,6 +75,7 @@ complete -c recagent -n '__fish_seen_subcommand_from consume' -l endpoint-url -x
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l connect-timeout -x -d 'longest wait for a connection'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l read-timeout -x -d 'longest wait for the next byte of an answer'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l max-attempts -x -d 'attempts of one AWS call'
+complete -c recagent -n '__fish_seen_subcommand_from consume' -l dead-letter -r -F -d 'append lines that can'\''t be used'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l grace -x -d 'longest wait for a clean end after a signal'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l ledger -r -F -d 'append the closing balance as JSON'
 complete -c recagent -n '__fish_seen_subcommand_from consume' -l progress -d 'show counts while running, on a terminal'

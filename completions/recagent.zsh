@@ -109,6 +109,7 @@ _recagent() {
 			'--connect-timeout[longest wait for a connection]:TIME:' \
 			'--read-timeout[longest wait for the next byte of an answer]:TIME:' \
 			'--max-attempts[attempts of one AWS call]:N:' \
+			'--dead-letter[append lines that can'\''t be used]:FILE:_files' \
 			'--grace[longest wait for a clean end after a signal]:TIME:' \
 			'--ledger[append the closing balance as JSON]:FILE:_files' \
 			'--progress[show counts while running, on a terminal]' \

@@ -103,33 +103,36 @@ struct texts {
 	char *p, *end;
 };
 
-static const char *keep_text(struct texts *m, const struct walk_text *t, struct walk *w)
+/* NULL: no text that a C string can hold. */
+static const char *keep_text(struct texts *m, const struct walk_text *t)
 {
 	char *at = m->p;
 
-	if (!walk_copy(t, at, (size_t)(m->end - m->p))) {
-		w->bad = true;
-		return "";
-	}
+	if (!walk_copy(t, at, (size_t)(m->end - m->p)))
+		return NULL;
 	m->p += strlen(at) + 1;
 	return at;
 }
 
-static void keep_data(struct texts *m, const struct walk_text *t, struct record *r, struct walk *w)
+/* What can't be decoded is kept as it came: a single such record must not hold up its shard for ever. */
+static void keep_data(struct texts *m, const struct walk_text *t, struct record *r)
 {
 	size_t room = (size_t)(m->end - m->p);
+	bool ok = true;
 	struct buf b = { .p = m->p, .cap = room, .max = room - 1 }; /* never grows: see struct texts */
 
 	if (t->escaped) { /* '/' may come as "\/" */
 		struct buf plain = BUF_INIT(t->n + 2);
-		if (!json_unescape(&plain, t->p - 1, t->n + 2, NULL) || !b64_decode(&b, plain.p, plain.len))
-			w->bad = true;
+		ok = json_unescape(&plain, t->p - 1, t->n + 2, NULL) && b64_decode(&b, plain.p, plain.len);
 		buf_release(&plain);
-	} else if (t->n && !b64_decode(&b, t->p, t->n)) {
-		w->bad = true;
+	} else if (t->n) {
+		ok = b64_decode(&b, t->p, t->n);
 	}
-	if (w->bad)
-		return;
+	if (!ok) {
+		r->unusable = "its data is no base64";
+		memcpy(m->p, t->p, t->n);
+		b.len = t->n;
+	}
 	m->p[b.len] = '\0';
 	r->data = m->p;
 	r->len = b.len;
@@ -139,6 +142,7 @@ static void keep_data(struct texts *m, const struct walk_text *t, struct record 
 static void read_record(struct walk *w, struct texts *m, struct record *r)
 {
 	struct walk_text name, t;
+	const char *sequence = NULL, *key = "";
 	bool first = true;
 
 	*r = (struct record){ .sequence_number = "", .partition_key = "", .data = "" };
@@ -149,13 +153,13 @@ static void read_record(struct walk *w, struct texts *m, struct record *r)
 	while (walk_member(w, &first, &name)) {
 		if (walk_is(&name, "Data")) {
 			if (walk_string(w, &t))
-				keep_data(m, &t, r, w);
+				keep_data(m, &t, r);
 		} else if (walk_is(&name, "SequenceNumber")) {
 			if (walk_string(w, &t))
-				r->sequence_number = keep_text(m, &t, w);
+				sequence = keep_text(m, &t);
 		} else if (walk_is(&name, "PartitionKey")) {
 			if (walk_string(w, &t))
-				r->partition_key = keep_text(m, &t, w);
+				key = keep_text(m, &t);
 		} else if (walk_is(&name, "ApproximateArrivalTimestamp")) {
 			if (walk_number(w, &t) && t.p)
 				r->arrival_us = arrival_us(&t);
@@ -163,8 +167,14 @@ static void read_record(struct walk *w, struct texts *m, struct record *r)
 			walk_skip(w);
 		}
 	}
-	if (!r->sequence_number[0])
-		w->bad = true;
+	if (!sequence || !sequence[0])
+		w->bad = true; /* without a position there is no way behind it */
+	else
+		r->sequence_number = sequence;
+	if (key)
+		r->partition_key = key;
+	else
+		r->unusable = "its partition key is no text";
 }
 
 static void read_records(struct walk *w, struct texts *m, struct records *out)

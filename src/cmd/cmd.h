@@ -106,6 +106,9 @@ struct origin {
 /* One trouble with one line, dealt with by its class: message, dead letter (the whole line, synced), count.
  * Returns -1 when even that could not be done (dead letter unwritable). */
 int trouble(struct ctx *c, const struct origin *o, const struct err *why, struct err *e);
+/* The same with a record of a stream that is unusable. source: its _source. */
+int trouble_record(
+	struct ctx *c, const char *shard_id, const struct record *r, const struct buf *source, struct err *e);
 /* The dead letter alone, when there is one. */
 int dead_letter(struct ctx *c, const struct origin *o, const struct err *why, struct err *e);
 

@@ -72,9 +72,21 @@ static int write_mark(struct run *r, const char *shard_id, const char *mark, str
 	return out_line(r->c->out, line->p, line->len, e);
 }
 
+/* Only with its dead letter on disk does the position go behind it. */
+static int refuse(struct run *r, const char *shard_id, const struct record *rec, struct err *e)
+{
+	if (trouble_record(r->c, shard_id, rec, envelope_source(r->envelope, shard_id, rec), e) ||
+		write_mark(r, shard_id, "done", e))
+		return -1;
+	autocommit_note(r->commits, shard_id, rec);
+	return 0;
+}
+
 static int on_record(const char *shard_id, const struct record *rec, void *arg, struct err *e)
 {
 	struct run *r = arg;
+	if (rec->unusable)
+		return refuse(r, shard_id, rec, e);
 	const struct buf *line = envelope_line(r->envelope, shard_id, rec);
 	if (!line)
 		return err_set(e, ERR_INTERNAL, "", "%s: record %s is too long for a line", shard_id,
@@ -228,6 +240,6 @@ const struct cmd cmd_consume = {
 	.operands = "[SOURCE]",
 	.opts = table,
 	.into = &o,
-	.flags = CMD_LINES_OUT | CMD_SOURCE | CMD_PORTS,
+	.flags = CMD_LINES_OUT | CMD_RECORDS_IN | CMD_SOURCE | CMD_PORTS,
 	.run = run,
 };

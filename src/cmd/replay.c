@@ -165,6 +165,8 @@ static int on_bad_object(const char *object, const struct err *why, void *arg, s
 static int on_streamed(const char *shard_id, const struct record *rec, void *arg, struct err *e)
 {
 	struct run *r = arg;
+	if (rec->unusable)
+		return trouble_record(r->c, shard_id, rec, envelope_source(r->envelope, shard_id, rec), e);
 	int turn = its_turn(r, rec->data, rec->len, e);
 	if (turn <= 0)
 		return turn == 0 ? 0 : e->cls == ERR_NONE ? 1 : -1;

@@ -100,6 +100,19 @@ int trouble(struct ctx *c, const struct origin *o, const struct err *why, struct
 	return 0;
 }
 
+int trouble_record(
+	struct ctx *c, const char *shard_id, const struct record *r, const struct buf *source, struct err *e)
+{
+	const struct origin bad = {
+		.line = r->data, .len = r->len, .source = source->p, .source_len = source->len
+	};
+	struct err why;
+	err_set(&why, ERR_REFUSED, "bad-record", "%s: record %s can't be used: %s", shard_id,
+		r->sequence_number, r->unusable);
+	ledger_count(c, COUNT_IN);
+	return trouble(c, &bad, &why, e);
+}
+
 /* A pipe that nobody writes to is waited for, until a signal. */
 static int wait_readable(int fd, struct err *e)
 {

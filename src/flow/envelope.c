@@ -133,6 +133,12 @@ static void build_source(struct envelope *v, struct place *p, const struct recor
 	buf_char(&v->source, '}');
 }
 
+const struct buf *envelope_source(struct envelope *v, const char *shard_id, const struct record *r)
+{
+	build_source(v, place_of(v, shard_id), r);
+	return &v->source;
+}
+
 const struct buf *envelope_line(struct envelope *v, const char *shard_id, const struct record *r)
 {
 	build_source(v, place_of(v, shard_id), r);

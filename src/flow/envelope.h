@@ -17,6 +17,8 @@ void envelope_free(struct envelope *v);
  * and otherwise keeps its bytes; what is none, or would be taken for something else, travels as data_b64 (record_line.h).
  * shard_id: the same pointer for every record of a shard is fastest. NULL: too long. */
 const struct buf *envelope_line(struct envelope *v, const char *shard_id, const struct record *r);
+/* The JSON text of its _source alone, as envelope_line makes it. */
+const struct buf *envelope_source(struct envelope *v, const char *shard_id, const struct record *r);
 /* A mark at the shard's last position; shard_id NULL: one that is no shard's. */
 const struct buf *envelope_mark(struct envelope *v, const char *shard_id, const char *mark);
 /* The n-th time that the owner has the shard, which is read from a position of its own: said in each line from then on, and

@@ -147,10 +147,6 @@ static bool hand_on_unpacked(struct handing *h, const struct record *rec)
 		log_note("%s: aggregate %s is for another shard, left out: its producer sends it again",
 			s->s.id, rec->sequence_number);
 		return true;
-	case UNPACK_DAMAGED:
-		log_say("%s: aggregate %s is damaged: its records from one without a key on are lost",
-			s->s.id, rec->sequence_number);
-		return true;
 	default: return true;
 	}
 }

@@ -26,7 +26,13 @@ static enum unpacked each(struct aggregate *a, const struct record *outer,
 		go_on = fn(&r, arg);
 	}
 	buf_release(&key);
-	return !go_on ? UNPACK_STOPPED : a->damaged ? UNPACK_DAMAGED : UNPACK_ALL;
+	if (a->damaged) {
+		struct record rest = *outer;
+		rest.subsequence = a->next;
+		rest.unusable = "from one on, its records point outside of its tables";
+		go_on = fn(&rest, arg);
+	}
+	return go_on ? UNPACK_ALL : UNPACK_STOPPED;
 }
 
 enum unpacked unpack_record(const struct record *r, const char *first_hash, const char *last_hash,
@@ -34,7 +40,7 @@ enum unpacked unpack_record(const struct record *r, const char *first_hash, cons
 {
 	struct aggregate a;
 	enum unpacked result = UNPACK_ELSEWHERE;
-	if (!aggregate_open(&a, r->data, r->len))
+	if (r->unusable || !aggregate_open(&a, r->data, r->len))
 		return fn(r, arg) ? UNPACK_ALL : UNPACK_STOPPED;
 	if (aggregate_belongs(&a, first_hash, last_hash))
 		result = each(&a, r, fn, arg);

@@ -6,12 +6,12 @@
 
 enum unpacked {
 	UNPACK_ALL,
-	UNPACK_STOPPED,   /* fn returned false */
-	UNPACK_ELSEWHERE, /* an aggregate for another shard: fn was not called */
-	UNPACK_DAMAGED    /* from one record on an aggregate points outside of its tables */
+	UNPACK_STOPPED,  /* fn returned false */
+	UNPACK_ELSEWHERE /* an aggregate for another shard: fn was not called */
 };
 /* Calls fn for each record in r, in order, while it returns true. The range is the shard's: decimal hash keys, "" when not
- * known. Records of an aggregate have its sequence number and arrival, and number 0, 1, .. as subsequence. */
+ * known. Records of an aggregate have its sequence number and arrival, and number 0, 1, .. as subsequence. From
+ * one on that points outside of the aggregate's tables, the rest is one unusable record: the aggregate itself, with its number. */
 enum unpacked unpack_record(const struct record *r, const char *first_hash, const char *last_hash,
 	bool (*fn)(const struct record *r, void *arg), void *arg);
 

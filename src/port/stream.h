@@ -47,6 +47,7 @@ struct record {
 	int64_t arrival_us; /* real time; 0 unknown */
 	const char *data;   /* raw bytes */
 	size_t len;
+	const char *unusable; /* NULL, or why nobody can use it; data is then what came of it */
 };
 struct records { /* one answer; memory in the arena, reset by the next read */
 	struct arena arena;

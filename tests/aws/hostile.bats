@@ -48,3 +48,33 @@ liar() { # liar STATUS|entry BODY: every service is this one
 	[ "$status" = 5 ]
 	[[ $output == *"proxy"* && $output != *s3cret* ]]
 }
+
+@test "a record that can't be used is a dead letter, and the group goes on behind it" {
+	export RECAGENT_STREAM=$N-poison
+	recagent setup --shards 1 --group "$N-recs" >/dev/null 2>&1
+	for s in one spoil-data two spoil-key three; do
+		printf '{"user_id":"u","event_id":"%s","timestamp":"2026-01-02T03:04:05Z"}\n' "$s"
+	done | recagent publish -q -j 1 --batch-records 1
+	local port
+	port=$(free_port)
+	serve "$port" node "$BATS_TEST_DIRNAME/spoil.mjs" "$port" "$KINESIS_URL"
+	export AWS_ENDPOINT_URL_KINESIS=http://127.0.0.1:$port
+	local status=0
+	{ recagent consume -e --group "$N-recs" --dead-letter dead 2>err || echo $? >status; } | tee out | recagent ack
+	[ "$(cat status)" = 1 ]
+	[ "$(jq -r 'select(.event_id) | .event_id' out | xargs)" = "one two three" ]
+	[ "$(jq -r '.code' dead | xargs)" = "bad-record bad-record" ]
+	[ "$(jq -r 'select(.reason | test("base64")) | .data' dead)" = "$(printf '%%%%%% /no\n base64 "\033[31m')" ]
+	jq -r 'select(.reason | test("partition key")) | .data' dead | grep -q '"event_id":"spoil-key"'
+	jq -es 'length == 2 and all(.[]; ._source | .stream and .shard_id and .sequence_number)' dead
+	# Nothing of it comes again.
+	recagent consume -e --group "$N-recs" --no-marks 2>/dev/null || true
+	recagent consume -e --group "$N-recs" >again
+	[ "$(grep -c event_id again)" = 0 ]
+	# Without a group and a dead letter it is said, and the rest comes as well.
+	recagent consume -e --no-marks >out 2>err || [ $? = 1 ]
+	[ "$(wc -l <out)" = 3 ]
+	[ "$(grep -c "can't be used" err)" = 2 ]
+	recagent replay "$RECAGENT_STREAM" >out 2>err || [ $? = 1 ]
+	[ "$(jq -r 'select(.event_id) | .event_id' out | xargs)" = "one two three" ]
+}

@@ -95,6 +95,25 @@ one_record() {
 	diff <(jq -r .data_b64 out) <(base64 -w0 checksum; echo; base64 -w0 short; echo)
 }
 
+@test "what is lost of a damaged aggregate is a dead letter, and the group goes on" {
+	recagent setup --shards 1 --group recs >/dev/null
+	# The key {"n":1}, of which the second record has an index that there is not.
+	python3 - <<-'E' >line
+		import base64, hashlib
+		proto = b'\x0a\x01k' + b'\x1a\x0b\x08\x00\x1a\x07{"n":1}' + b'\x1a\x0b\x08\x05\x1a\x07{"n":2}'
+		data = b'\xf3\x89\x9a\xc2' + proto + hashlib.md5(proto).digest()
+		print('{"data_b64":"%s","_source":{"partition_key":"a"}}' % base64.b64encode(data).decode())
+	E
+	recagent publish -q <line >/dev/null
+	events 1 1 | recagent publish -q
+	{ recagent consume -e --group recs --dead-letter dead 2>err || echo $? >status; } | tee out | recagent ack
+	[ "$(cat status)" = 1 ]
+	[ "$(bare out | head -n 1)" = '{"n":1}' ]
+	[ "$(ids out)" = 1 ]
+	[ "$(jq -c '[.data_b64, ._source.subsequence_number]' dead)" = "$(jq -c '[.data_b64, 1]' line)" ]
+	[ "$(recagent consume -e --group recs | grep -c -v mark)" = 0 ]
+}
+
 @test "an aggregate with a record for another shard is left out whole, and said with -v" {
 	one_record 50
 	recagent consume -e --raw --no-marks >raw

@@ -301,8 +301,12 @@ static bool note(const struct record *r, void *arg)
 {
 	(void)arg;
 	size_t n = strlen(seen);
-	snprintf(seen + n, sizeof seen - n, "%s.%llu %s %.*s;", r->sequence_number,
-		(unsigned long long)r->subsequence, r->partition_key, (int)r->len, r->data);
+	if (r->unusable)
+		snprintf(seen + n, sizeof seen - n, "%s.%llu %s unusable;", r->sequence_number,
+			(unsigned long long)r->subsequence, r->partition_key);
+	else
+		snprintf(seen + n, sizeof seen - n, "%s.%llu %s %.*s;", r->sequence_number,
+			(unsigned long long)r->subsequence, r->partition_key, (int)r->len, r->data);
 	return --stop_after != 0;
 }
 
@@ -323,8 +327,10 @@ static void unpacking(void **state)
 			"7.0 bb x;" },
 		{ "elsewhere, whole", "0a 01 61 " HASHES "1a 07 08 00 10 00 1a 01 78 1a 05 08 00 1a 01 79",
 			"5", 0, UNPACK_ELSEWHERE, "" },
-		{ "damaged", KEYS "1a 05 08 01 1a 01 78 1a 05 08 07 1a 01 79", MAX128, 0, UNPACK_DAMAGED,
-			"7.0 bb x;" },
+		{ "damaged", KEYS "1a 05 08 01 1a 01 78 1a 05 08 07 1a 01 79", MAX128, 0, UNPACK_ALL,
+			"7.0 bb x;7.1 outer unusable;" },
+		{ "damaged, stopped at", KEYS "1a 05 08 01 1a 01 78 1a 05 08 07 1a 01 79", MAX128, 2,
+			UNPACK_STOPPED, "7.0 bb x;7.1 outer unusable;" },
 	};
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		uint8_t proto[256], data[300];
