@@ -117,22 +117,21 @@ static const char *keep_text(struct texts *m, const struct walk_text *t)
 /* What can't be decoded is kept as it came: a single such record must not hold up its shard for ever. */
 static void keep_data(struct texts *m, const struct walk_text *t, struct record *r)
 {
-	size_t room = (size_t)(m->end - m->p);
-	bool ok = true;
+	size_t room = (size_t)(m->end - m->p), n = t->n;
 	struct buf b = { .p = m->p, .cap = room, .max = room - 1 }; /* never grows: see struct texts */
+	struct buf plain = BUF_INIT(t->n + 2);
+	const char *p = t->p;
 
-	if (t->escaped) { /* '/' may come as "\/" */
-		struct buf plain = BUF_INIT(t->n + 2);
-		ok = json_unescape(&plain, t->p - 1, t->n + 2, NULL) && b64_decode(&b, plain.p, plain.len);
-		buf_release(&plain);
-	} else if (t->n) {
-		ok = b64_decode(&b, t->p, t->n);
+	if (t->escaped && json_unescape(&plain, t->p - 1, t->n + 2, NULL)) { /* '/' may come as "\/" */
+		p = plain.p;
+		n = plain.len;
 	}
-	if (!ok) {
+	if (n && !b64_decode(&b, p, n)) {
 		r->unusable = "its data is no base64";
-		memcpy(m->p, t->p, t->n);
-		b.len = t->n;
+		memcpy(m->p, p, n);
+		b.len = n;
 	}
+	buf_release(&plain);
 	m->p[b.len] = '\0';
 	r->data = m->p;
 	r->len = b.len;
