@@ -15,14 +15,24 @@ static bool due(struct lane *l, const struct rec *r, int64_t now)
 	return now >= at;
 }
 
+/* A set of hashes, roughly: keys that share a bit share their fate, which costs time and nothing else. */
+static bool in_set(const uint64_t set[SEEN], uint32_t hash)
+{
+	return set[hash / 64 % SEEN] >> hash % 64 & 1;
+}
+
+static void into_set(uint64_t set[SEEN], uint32_t hash)
+{
+	set[hash / 64 % SEEN] |= (uint64_t)1 << hash % 64;
+}
+
 /* Must r wait behind what is aside? Once a record must, so must all later ones of its key, also when just now nothing is aside
- * any more: `seen` holds a bit for each hash, roughly. */
+ * any more. */
 static bool must_wait(const struct puts_aside *a, const struct rec *r, uint64_t seen[SEEN])
 {
-	uint64_t *word = &seen[r->hash / 64 % SEEN], bit = (uint64_t)1 << r->hash % 64;
-	if (!(*word & bit) && !a->behind(a->arg, r->hash))
+	if (!in_set(seen, r->hash) && !a->behind(a->arg, r->hash))
 		return false;
-	*word |= bit;
+	into_set(seen, r->hash);
 	return true;
 }
 
@@ -36,25 +46,38 @@ static void take(struct lane *l, size_t n, struct rec *r)
 	l->batch[n].explicit_hash_key = r->hash_key;
 }
 
+/* Has something waited long enough while nothing goes through? Asked before the first record is chosen: those ahead of it must
+ * not stay when later ones of their keys go. */
+static bool goes_down(struct lane *l, int64_t now)
+{
+	const struct puts_aside *a = l->q->c.aside;
+	struct rec *r = l->down ? l->head : NULL;
+	while (r && !due(l, r, now))
+		r = r->lane_next;
+	if (r)
+		a->shut_down(a->arg);
+	return r != NULL;
+}
+
 /* Choose from the whole lane, in its order, what is not to be sent now; each record learns whether it must wait. */
 static size_t choose_kept(struct lane *l, int64_t now, bool all)
 {
 	const struct puts_aside *a = l->q->c.aside;
-	uint64_t seen[SEEN] = { 0 };
+	uint64_t seen[SEEN] = { 0 }, ahead[SEEN] = { 0 };
 	size_t n = 0, bytes = 0;
 	bool full = false;
+	all = all || goes_down(l, now);
 	l->due_ms = 0;
 	l->waiting = false;
 	for (struct rec *r = l->head; r; r = r->lane_next) {
 		r->waits = must_wait(a, r, seen);
 		l->waiting |= r->waits;
-		bool late = due(l, r, now);
-		if (late && l->down && !all) {
-			a->shut_down(a->arg);
-			all = true;
-		}
-		if (!all && !r->waits && !late)
+		/* The pace may have held up a record that was not its key's next; it must not go before those ahead of it. */
+		bool late = due(l, r, now) && !in_set(ahead, r->hash);
+		if (!all && !r->waits && !late) {
+			into_set(ahead, r->hash);
 			continue;
+		}
 		full = full || n == l->q->c.batch_records || (n && bytes + r->in_call > l->q->c.batch_bytes);
 		if (full)
 			continue;

@@ -22,8 +22,11 @@ def handles_term(p):
     """A process that is still being started would just die of SIGTERM."""
     until = time.monotonic() + PATIENCE
     while p.poll() is None and time.monotonic() < until:
-        with open('/proc/%d/status' % p.pid) as f:
-            caught = next((x.split()[1] for x in f if x.startswith('SigCgt')), '0')
+        try:
+            with open('/proc/%d/status' % p.pid) as f:
+                caught = next((x.split()[1] for x in f if x.startswith('SigCgt')), '0')
+        except OSError:
+            return  # it has just ended
         if int(caught, 16) >> TERM - 1 & 1:
             return
         time.sleep(0.005)
@@ -150,6 +153,7 @@ class Producer(threading.Thread):
     def take(self, receipt, line):
         with self.cond:
             e = self.given[receipt['line'] - 1]
+            self.world.note('%s: receipt of %s: %s', self.process.name, e['event_id'], receipt.get('sequence_number', 'spooled'))
             if receipt.get('event_id') != e['event_id'] or not ('sequence_number' in receipt or 'spooled' in receipt):
                 raise Trouble('%s: receipt of %s: %s' % (self.process.name, e['event_id'], line))
             if 'sequence_number' in receipt:

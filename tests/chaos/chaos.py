@@ -10,7 +10,7 @@
 # Round n has the seed S + n: a round that failed is repeated by SEED=that N=1 FORM=its form. The seed decides sizes, options,
 # what is done to whom and when, and which request meets which fault; what the scheduler makes of it differs from
 # run to run, so a rare failure may need the seed several times. What a failed round leaves is kept: `log` has all that was
-# started and done, *.err the messages and *.ledger the balance of each process.
+# started and done, *.err the messages and *.ledger the balance of each process, stream all that was in it.
 import argparse
 import collections
 import datetime
@@ -296,6 +296,7 @@ class Round:
         for x in self.producers:
             receipts |= set(x.receipts)
         got = judge.check(w, sent, receipts, self.plan.in_turn, self.plan.ordered, self.plan.whole, self.plan.least)
+        w.recagent('positions', 'show', '--group', self.plan.stages['consume'][1], '--max-lag', '30s', env=w.direct)
         again = w.recagent('consume', '--group', self.plan.stages['consume'][1], '-e', '--grace', '0', env=w.direct)
         if b'event_id' in again:
             raise Trouble('delivered once more: %s' % again[:300])

@@ -3,6 +3,7 @@ import collections
 import datetime
 import hashlib
 import json
+import os
 import re
 
 from actors import Trouble
@@ -65,6 +66,7 @@ class Stream:
     def __init__(self, world):
         self.copies = collections.defaultdict(list)  # event_id: effective times
         self.order = collections.defaultdict(list)   # user: event_ids as they came first
+        self.seen = []
         self.events, self.shards = {}, {s['id']: s for s in world.shards()}
         done = set()
         while len(done) < len(self.shards):
@@ -77,6 +79,7 @@ class Stream:
         for seq, arrival, data in world.records(shard_id):
             for line in lines(self.shards[shard_id], data):
                 e = json.loads(line)
+                self.seen.append('%s %s %d %s' % (shard_id, seq, arrival, e['event_id']))
                 if e['event_id'] not in self.events:
                     self.order[e['user_id']].append(e['event_id'])
                     self.events[e['event_id']] = e
@@ -181,5 +184,7 @@ def check(world, sent, receipts, released, ordered, whole, least):
     check_cache(world, users, profiles, least, wrong)
     wrong += ['%s: %s' % (f, line.strip()) for f, line in world.messages() if BAD.search(line)]
     if wrong:
+        with open(os.path.join(world.dir, 'stream'), 'w') as f:
+            f.writelines(line + '\n' for line in stream.seen)
         raise Trouble('\n  '.join(['%d things are wrong' % len(wrong), *wrong[:12]]))
     return len(stream.events), sum(len(c) - 1 for c in stream.copies.values())

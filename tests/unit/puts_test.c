@@ -116,6 +116,57 @@ static int put(struct stream *s, struct put *v, size_t n, struct err *e)
 	return rc;
 }
 
+/* Where records go that the fake does not take; they stay there. */
+struct aside {
+	pthread_mutex_t lock;
+	int kept[MANY], n;
+	uint32_t hashes[MANY];
+	atomic_bool shut;
+};
+
+static bool aside_busy(void *arg)
+{
+	struct aside *a = arg;
+	pthread_mutex_lock(&a->lock);
+	bool busy = a->n > 0;
+	pthread_mutex_unlock(&a->lock);
+	return busy;
+}
+
+static bool aside_behind(void *arg, uint32_t hash)
+{
+	struct aside *a = arg;
+	bool behind = false;
+	pthread_mutex_lock(&a->lock);
+	for (int i = 0; i < a->n && !behind; i++)
+		behind = a->hashes[i] == hash;
+	pthread_mutex_unlock(&a->lock);
+	return behind;
+}
+
+static void aside_shut_down(void *arg)
+{
+	atomic_store(&((struct aside *)arg)->shut, true);
+}
+
+static bool aside_shut(void *arg)
+{
+	return atomic_load(&((struct aside *)arg)->shut);
+}
+
+static int aside_keep(void *arg, const struct put *v, const uint32_t *hash, size_t n, struct err *e)
+{
+	struct aside *a = arg;
+	(void)e;
+	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < n; i++, a->n++) {
+		a->kept[a->n] = number(&v[i]);
+		a->hashes[a->n] = hash[i];
+	}
+	pthread_mutex_unlock(&a->lock);
+	return 0;
+}
+
 static void done(const struct put_result *r, void *job, void *arg)
 {
 	struct world *w = arg;
@@ -127,7 +178,7 @@ static void done(const struct put_result *r, void *job, void *arg)
 	if (r->err) {
 		w->failed++;
 		snprintf(w->last_error, sizeof w->last_error, "%s", r->err->code);
-	} else {
+	} else if (!r->kept) {
 		char want[16];
 
 		snprintf(want, sizeof want, "%d", 1000 + no);
@@ -446,6 +497,55 @@ static void test_order_under_random_failures(void **state)
 	}
 }
 
+/* Of each key first what was stored, then what is aside, both in order. */
+static void test_a_key_goes_aside_in_order(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned partial, whole;
+		int keys;
+	} rows[] = {
+		{ "half is throttled, few keys", 50, 0, 3 },
+		{ "most is throttled", 80, 0, 20 },
+		{ "calls fail, too", 60, 30, 20 },
+		{ "hardly anything passes", 97, 20, 7 },
+	};
+	enum { N = 400 };
+	(void)state;
+	for (size_t i = 0; i < 5 * ROWS(rows); i++) {
+		struct aside *a = mem_alloc(sizeof *a);
+		pthread_mutex_init(&a->lock, NULL);
+		const struct puts_aside aside = { 10, aside_busy, aside_behind, aside_shut_down, aside_shut,
+			aside_keep, a };
+		struct puts_conf c = { .order_key = true, .aside = &aside, .batch_records = 20, .lanes = 1 };
+		struct world *w = world_new(&c);
+		int last[20], keys = rows[i / 5].keys;
+		w->f.seed = (unsigned)i;
+		w->f.partial = rows[i / 5].partial;
+		w->f.whole = rows[i / 5].whole;
+		w->f.delay_us = 500;
+		for (int k = 0; k < N; k++) {
+			char key[16];
+			snprintf(key, sizeof key, "k%d", k % keys);
+			submit(w, k, key, 10);
+		}
+		close_world(w);
+		CHECK_INT(rows[i / 5].name, w->f.nstored + a->n, N);
+		for (int k = 0; k < keys; k++)
+			last[k] = -1;
+		for (int k = 0; k < N; k++) {
+			int no = k < w->f.nstored ? w->f.stored[k] : a->kept[k - w->f.nstored];
+			if (no < last[no % keys])
+				fail_msg("%s, seed %zu: %d comes behind %d", rows[i / 5].name, i, no,
+					last[no % keys]);
+			last[no % keys] = no;
+		}
+		free_world(w);
+		pthread_mutex_destroy(&a->lock);
+		free(a);
+	}
+}
+
 static void test_gives_up(void **state)
 {
 	struct puts_conf c = { .give_up_ms = 60, .linger_ms = 0 };
@@ -643,6 +743,7 @@ int main(void)
 		cmocka_unit_test(test_a_call_that_fails_is_made_again),
 		cmocka_unit_test(test_what_is_refused_for_good_is_not_sent_again),
 		cmocka_unit_test(test_order_under_random_failures),
+		cmocka_unit_test(test_a_key_goes_aside_in_order),
 		cmocka_unit_test(test_gives_up),
 		cmocka_unit_test(test_a_throttled_record_is_given_up_while_others_pass),
 		cmocka_unit_test(test_a_held_record_outlasts_the_limit),
