@@ -452,6 +452,7 @@ static void a_shard_whose_ancestors_are_unknown_is_read_whole(void **state)
 	run_to_tip(&a, (struct when){ 0 });
 	fake_add(&F, "shardId-000000000099", "");
 	fake_fill(&F, 1, 4);
+	pause_ms(5);
 	run_to_tip(&a, (struct when){ .kind = WHEN_LATEST });
 	assert_int_equal(atomic_load(&a.n), 3 + 4);
 	assert_string_equal(attr(S1, "checkpoint"), F.v[1].v[3].seq);
@@ -491,7 +492,8 @@ static void thousands_of_shards_cost_little(void **state)
 	struct worker a = { .owner = A };
 	struct err e = { 0 };
 	fake_stream_init(&F, 1);
-	while (F.n + 2 < FAKE_SHARDS)
+	size_t most = getenv("SANITIZER") ? 512 : FAKE_SHARDS; /* there for races, not for speed */
+	while (F.n + 2 < most)
 		fake_split(&F, F.n / 2 - (F.n > 1));
 	const struct position p = { .kind = POS_TRIM_HORIZON };
 	for (size_t i = 0; i < F.n; i++) { /* all of them another's */
@@ -507,14 +509,14 @@ static void thousands_of_shards_cost_little(void **state)
 	atomic_store(&rival_stop, false);
 	pthread_create(&t, NULL, renew_as_kcl, NULL);
 	struct follow *f = follow_open(&c, &e);
-	int64_t t0 = clock_mono_ms();
+	clock_t t0 = clock(); /* of the processor: others may want it, too */
 	assert_int_equal(follow_run(f, &e), 0);
-	int64_t ms = clock_mono_ms() - t0;
+	long ms = (long)((clock() - t0) * 1000 / CLOCKS_PER_SEC);
 	follow_close(f);
 	atomic_store(&rival_stop, true);
 	pthread_join(t, NULL);
-	print_message("# %zu shards, %zu rows, %u passes: %lld ms\n", F.n, T.n, F.lists, (long long)ms);
-	assert_true(ms < 3000);
+	print_message("# %zu shards, %zu rows, %u passes: %ld ms\n", F.n, T.n, F.lists, ms);
+	assert_true(ms < 500);
 }
 
 int main(void)
