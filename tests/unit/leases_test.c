@@ -394,6 +394,135 @@ static void a_worker_is_dead_only_when_that_is_certain(void **state)
 	assert_int_not_equal(strlen(mine), 0);
 }
 
+/* leaseOwner is the next owner, checkpointOwner the one who still works: the counter is left alone at the start, so that his
+ * renewals go on, and raised at the end, so that one under way fails. */
+static void a_handoff_goes_from_owner_to_owner(void **state)
+{
+	(void)state;
+	struct err e = { 0 };
+	create(S0, "", "", (struct position){ .kind = POS_TRIM_HORIZON });
+	struct lease l = get(S0);
+	assert_int_equal(lease_take(&T.base, &l, "a", &e), 0);
+	struct lease stale = l, asked = l;
+	assert_int_equal(lease_hand_start(&T.base, &asked, "b", &e), 0);
+	assert_string_equal(asked.owner, "b");
+	assert_string_equal(asked.checkpoint_owner, "a");
+	assert_int_equal(asked.counter, l.counter);
+	assert_int_equal(lease_hand_start(&T.base, &stale, "c", &e), -1); /* one at a time */
+	assert_true(cond_failed(&e));
+	/* The old owner learns of it by a renewal that fails, and renews as what he is now. */
+	assert_int_equal(lease_renew(&T.base, &l, &e), -1);
+	assert_true(cond_failed(&e));
+	assert_string_equal(l.checkpoint_owner, "a");
+	assert_int_equal(lease_renew(&T.base, &l, &e), 0);
+	assert_int_equal(lease_checkpoint(&T.base, S0, "a", "77", 0, &e), 0);
+	assert_int_equal(lease_hand_over(&T.base, &l, &e), 0);
+	assert_int_equal(lease_renew(&T.base, &l, &e), -1);
+	assert_int_equal(lease_checkpoint(&T.base, S0, "a", "78", 0, &e), -1);
+	assert_int_equal(e.cls, ERR_LEASE_LOST);
+	l = get(S0);
+	assert_string_equal(l.owner, "b");
+	assert_string_equal(l.checkpoint_owner, "");
+	assert_string_equal(l.checkpoint, "77");
+	/* Back again: as if it had not been. */
+	int64_t counter = l.counter;
+	assert_int_equal(lease_hand_start(&T.base, &l, "c", &e), 0);
+	assert_int_equal(lease_hand_back(&T.base, &l, &e), 0);
+	l = get(S0);
+	assert_string_equal(l.owner, "b");
+	assert_true(l.counter == counter && !l.checkpoint_owner[0]);
+	assert_int_equal(lease_renew(&T.base, &l, &e), 0);
+	/* By force. */
+	assert_int_equal(lease_hand_start(&T.base, &l, "c", &e), 0);
+	assert_int_equal(lease_take(&T.base, &l, "c", &e), 0);
+	assert_string_equal(fake_attr(&T, S0, "checkpointOwner"), "");
+}
+
+static void a_handoff_whose_answer_is_lost_has_begun(void **state)
+{
+	(void)state;
+	struct err e = { 0 };
+	create(S0, "", "", (struct position){ .kind = POS_TRIM_HORIZON });
+	struct lease l = get(S0);
+	assert_int_equal(lease_take(&T.base, &l, "a", &e), 0);
+	struct lease first = l;
+	T.lose_reply = true;
+	assert_int_equal(lease_hand_start(&T.base, &first, "b", &e), -1);
+	assert_int_equal(lease_hand_start(&T.base, &l, "b", &e), 0);
+	assert_string_equal(l.owner, "b");
+}
+
+static void a_tenure_commits_its_own_only(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		unsigned row;
+		uint64_t line;
+		bool ok;
+	} rows[] = { { "the first", 1, 0, true }, { "the first by number", 1, 1, true },
+		{ "first line, second lease", 2, 0, false }, { "second of both", 2, 2, true },
+		{ "second line, third lease", 3, 2, false }, { "a line of the future", 2, 3, false } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err e = { 0 };
+		create(S0, "", "", (struct position){ .kind = POS_TRIM_HORIZON });
+		struct lease l = get(S0);
+		assert_int_equal(lease_take_again(&T.base, &l, "a", rows[i].row, &e), 0);
+		int rc = lease_checkpoint_of(&T.base, S0, "a", rows[i].line, "50", 0, &e);
+		if ((rc == 0) != rows[i].ok || (rc && e.cls != ERR_LEASE_LOST))
+			fail_msg("%s: %d", rows[i].name, rc);
+		if (lease_checkpoint(&T.base, S0, "a", "60", 0, &e))
+			fail_msg("%s: any tenure", rows[i].name);
+		l = get(S0);
+		assert_int_equal(lease_take(&T.base, &l, "b", &e), 0); /* another's is a first one again */
+		assert_string_equal(fake_attr(&T, S0, LEASE_TENURE), "");
+		assert_int_equal(lease_delete(&T.base, &l, &e), 0);
+	}
+}
+
+static void owners_of_this_program_are_told_by_their_names(void **state)
+{
+	(void)state;
+	char id[OWNER_MAX];
+	owner_new(id);
+	assert_true(owner_gentle(id));
+	static const char *const others[] = { "", "w1", "host:12", "host:12:x-1-2", "host:12:x-1-2:abc",
+		"host:pid:x-1-2:abcdef01", "host:12:x-1-2:abcdefgh", "host:12:x-1-2:abcdef012",
+		"ip-10-0-0-1:8d1c0f9e-1111-4222-8333-abcdefabcdef" };
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (owner_gentle(others[i]))
+			fail_msg("%s", others[i]);
+}
+
+static void rows_of_several_streams_are_refused(void **state)
+{
+	(void)state;
+	struct leases a = { 0 };
+	struct err e = { 0 };
+	create("123456789012:clicks:1700000000:" S0, "", "", (struct position){ .kind = POS_TRIM_HORIZON });
+	assert_int_equal(leases_scan(&T.base, NULL, &a, &e), -1);
+	assert_int_equal(e.cls, ERR_FAILED);
+	assert_non_null(strstr(e.msg, "several streams"));
+}
+
+static void a_free_row_that_was_never_seen_is_very_old(void **state)
+{
+	(void)state;
+	struct leases a = { 0 }, b = { 0 };
+	struct err e = { 0 };
+	create(S0, "", "", (struct position){ .kind = POS_TRIM_HORIZON });
+	create(S1, "", "", (struct position){ .kind = POS_TRIM_HORIZON });
+	fake_set(&T, S1, "leaseOwner", av_s("w"));
+	assert_int_equal(leases_scan(&T.base, NULL, &a, &e), 0);
+	assert_true(a.v[0].seen_ms == LEASE_NEVER_SEEN && a.v[1].seen_ms > 0);
+	fake_set(&T, S1, "leaseOwner", NULL); /* freed: seen just now */
+	fake_set(&T, S1, "leaseCounter", av_n(1));
+	assert_int_equal(leases_scan(&T.base, &a, &b, &e), 0);
+	assert_true(b.v[0].seen_ms == LEASE_NEVER_SEEN && b.v[1].seen_ms > 0);
+	leases_free(&a);
+	leases_free(&b);
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -414,6 +543,12 @@ int main(void)
 		T_(only_the_owner_commits_or_whoever_had_an_orphan),
 		T_(a_rival_between_read_and_write_is_noticed),
 		T_(a_worker_is_dead_only_when_that_is_certain),
+		T_(a_handoff_goes_from_owner_to_owner),
+		T_(a_handoff_whose_answer_is_lost_has_begun),
+		T_(a_tenure_commits_its_own_only),
+		T_(owners_of_this_program_are_told_by_their_names),
+		T_(rows_of_several_streams_are_refused),
+		T_(a_free_row_that_was_never_seen_is_very_old),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
