@@ -21,8 +21,9 @@ void outgoing_release(struct outgoing *o);
 
 /* Fill *in for a line parsed with EVENT_NEED_KEY | EVENT_DATA_OK; what it points to is valid until the next call. The bytes are
  * the line's, less _source, completed with event_id and timestamp (the same each time for a line that came from a stream), or
- * what data_b64 holds. The partition key is the field's, else the one that the line came with, else KEY. ERR_REFUSED: data_b64 is no base64; a key that is missing, no text, or too long;
- * a hash key that is no decimal below 2^128; the record is too large. */
+ * what data_b64 holds. The partition key is the field's, else the one that the line came with, else KEY. ERR_REFUSED: data_b64
+ * is no base64; a key that is missing, no text, or too long; a hash key that is no decimal below 2^128; the record is too
+ * large. */
 int outgoing_make(struct outgoing *o, const struct outgoing_conf *c, const struct event *ev, const char *line,
 	size_t n, struct put_in *in, struct err *e);
 

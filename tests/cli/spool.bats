@@ -181,6 +181,31 @@ in_order() {
 	run ! grep sequence_number out
 }
 
+@test "a spool that fills up: memory and disk stay bounded, and standard input is not read on" {
+	no_aws
+	head -c 2000 /dev/zero | tr '\0' x >pad
+	mkfifo pipe
+	"${RECAGENT:-$BATS_TEST_DIRNAME/../../build/recagent}" publish -q --spool dir --spool-max 2m --spool-after 100ms --give-up 1h --grace 100ms <pipe 2>err &
+	pid=$!
+	yes "{\"user_id\":\"u\",\"x\":\"$(cat pad)\"}" >pipe 2>/dev/null &
+	PIDS="$pid $!"
+	wait_for 20 grep -q 'spool dir: full' err
+	sleep 0.5
+	before=$(awk '/^rchar/ { print $2 }' /proc/$pid/io)
+	sleep 0.5
+	after=$(awk '/^rchar/ { print $2 }' /proc/$pid/io)
+	kb=$(awk '/^VmRSS/ { print $2 }' /proc/$pid/status)
+	echo "# $kb KiB, read $before, then $after"
+	[ $((after - before)) -lt 1000000 ]
+	[ "$before" -lt 60000000 ]
+	[ -n "${SANITIZER:-}" ] || [ "$kb" -lt 65536 ]
+	[ "$(du -sk dir | cut -f1)" -le 2200 ]
+	kill -TERM $pid
+	status=0
+	wait $pid || status=$?
+	[ "$status" = 12 ]
+}
+
 @test "publish is killed at random, and nothing that it answered for is lost" {
 	python3 "$BATS_TEST_DIRNAME/../tools/spool_kill.py" --kills "${N:-40}" --seed 7
 }

@@ -110,7 +110,7 @@ def main():
     try:
         while kills < a.kills:
             lines = w.waiting + [w.event() for _ in range(ROUND - len(w.waiting))]
-            kills += w.publish(lines, rng.random() < 0.6, rng.random() ** 2 * 0.15) == -signal.SIGKILL
+            kills += w.publish(lines, rng.random() < 0.6, rng.random() * 0.3) == -signal.SIGKILL
         while w.publish(w.waiting, False, None) != 0 or w.waiting:
             pass
         seen, twice = w.check()
