@@ -94,7 +94,7 @@ static int refused(const struct put_in *r, const struct err *why, void *arg)
 {
 	struct world *w = arg;
 	(void)why;
-	w->refused += atoi(r->data) == w->f.broken;
+	w->refused += atoi(r->data) == 20;
 	return 0;
 }
 
@@ -146,6 +146,17 @@ static void start(struct world *w, unsigned seed, bool order_key, uint64_t max)
 		pc.aside = detour_aside(w->detour);
 	}
 	w->puts = puts_open(&pc);
+}
+
+/* From now on: what is asked for. All 0: the stream takes everything. */
+static void behave(struct world *w, unsigned partial, unsigned whole, unsigned lost, unsigned slow)
+{
+	pthread_mutex_lock(&w->f.lock);
+	w->f.partial = partial;
+	w->f.whole = whole;
+	w->f.lost = lost;
+	w->f.slow = slow;
+	pthread_mutex_unlock(&w->f.lock);
 }
 
 static void submit(struct world *w, int from, int to)
@@ -218,14 +229,11 @@ static void test_any_failure(void **state)
 			char row[80];
 			snprintf(row, sizeof row, "%s, seed %u%s", rows[i].name, seed,
 				seed % 2 ? ", spool" : "");
-			w->f.partial = rows[i].partial;
-			w->f.whole = rows[i].whole;
-			w->f.lost = rows[i].lost;
-			w->f.slow = rows[i].slow;
+			behave(w, rows[i].partial, rows[i].whole, rows[i].lost, rows[i].slow);
 			start(w, seed, rows[i].order_key, seed % 2 ? 1 << 20 : 0);
 			submit(w, 0, 250);
 			puts_drain(w->puts);
-			w->f.partial = w->f.whole = w->f.lost = w->f.slow = 0; /* so that the drain ends */
+			behave(w, 0, 0, 0, 0);
 			CHECK_INT(row, finish(w, true).left, 0);
 			check_stored(row, w, 250, rows[i].in_order);
 			free_world(w);
@@ -256,7 +264,7 @@ static void test_outages_come_and_go(void **state)
 		pthread_t t;
 		char row[32];
 		snprintf(row, sizeof row, "seed %u", seed);
-		w->f.lost = 10;
+		behave(w, 0, 0, 10, 0);
 		start(w, seed, seed % 2, seed % 3 ? 1 << 20 : 4096); /* the small one is full at times */
 		assert_int_equal(pthread_create(&t, NULL, outages, w), 0);
 		for (int i = 0; i < MANY; i += 100) {
@@ -264,7 +272,7 @@ static void test_outages_come_and_go(void **state)
 			nap(4);
 		}
 		pthread_join(t, NULL);
-		w->f.lost = 0;
+		behave(w, 0, 0, 0, 0);
 		CHECK_INT(row, finish(w, true).left, 0);
 		check_stored(row, w, MANY, true);
 		free_world(w);
@@ -300,7 +308,9 @@ static void test_what_is_refused_later_is_told(void **state)
 	start(w, 3, false, 1 << 20);
 	submit(w, 0, 50);
 	puts_drain(w->puts);
+	pthread_mutex_lock(&w->f.lock);
 	w->f.broken = 20;
+	pthread_mutex_unlock(&w->f.lock);
 	atomic_store(&w->f.out, false);
 	struct detour_end end = finish(w, true);
 	assert_int_equal(end.left, 0);
@@ -315,7 +325,7 @@ static void test_other_keys_go_on(void **state)
 {
 	struct world *w = world_new(2);
 	(void)state;
-	w->f.slow = 100;
+	behave(w, 0, 0, 0, 100);
 	start(w, 2, true, 1 << 20);
 	submit(w, 0, 880);
 	puts_drain(w->puts);
@@ -324,8 +334,10 @@ static void test_other_keys_go_on(void **state)
 	assert_in_range(
 		kept, 320, 600); /* four keys in eleven; who shares their group; what the machine made late */
 	assert_in_range(direct, 280, 560);
+	pthread_mutex_lock(&w->f.lock);
 	assert_in_range(w->f.nstored, direct, 560);
-	w->f.slow = 0;
+	pthread_mutex_unlock(&w->f.lock);
+	behave(w, 0, 0, 0, 0);
 	assert_int_equal(finish(w, true).left, 0);
 	check_stored("later", w, 880, true);
 	free_world(w);
