@@ -69,7 +69,8 @@ int lease_delete(struct table *t, const struct lease *l, struct err *e)
 	return rc && cond_failed(e) ? 0 : rc;
 }
 
-/* A lost answer makes our own write look like a stranger's at the next try, so a failed condition is read back. */
+/* A lost answer makes our own write look like a stranger's at the next try, so a failed condition is read back. Our name as the
+ * old owner may be older than that: KCL 2 takes a lease in a handoff and leaves it standing, but not our time of renewal. */
 static int settle(struct table *t, int rc, struct lease *l, const char *owner, int64_t counter, struct err *e)
 {
 	struct err why = *e;
@@ -80,9 +81,10 @@ static int settle(struct table *t, int rc, struct lease *l, const char *owner, i
 	if (lease_get(t, l->shard_id, &now, &found, e))
 		return -1;
 	*e = why;
+	bool anew = now.renewed_ms_epoch != l->renewed_ms_epoch;
 	memcpy(now.shard_id, l->shard_id, sizeof now.shard_id);
 	*l = now;
-	bool ours = !strcmp(now.owner, owner) || !strcmp(now.checkpoint_owner, owner);
+	bool ours = !strcmp(now.owner, owner) || (!strcmp(now.checkpoint_owner, owner) && anew);
 	return found && ours && now.counter == counter ? 0 : rc;
 }
 
@@ -119,7 +121,10 @@ int lease_take_again(struct table *t, struct lease *l, const char *owner, unsign
 	/* The old owner's last commit may be newer than the scan; behind the take nobody but us can move it. */
 	rc = lease_get(t, l->shard_id, l, &found, e);
 	if (!rc && !found)
-		rc = err_set(e, ERR_LEASE_LOST, "", "shard %s: its lease row is gone", l->shard_id);
+		return err_set(e, ERR_LEASE_LOST, "", "shard %s: its lease row is gone", l->shard_id);
+	if (!rc && strcmp(l->owner, owner) != 0 && strcmp(l->checkpoint_owner, owner) != 0)
+		return err_set(
+			e, ERR_LEASE_LOST, "", "shard %s: %s has taken it at once", l->shard_id, l->owner);
 	return rc;
 }
 
@@ -133,13 +138,16 @@ int lease_renew(struct table *t, struct lease *l, struct err *e)
 	if (!e)
 		e = &mine;
 	memcpy(me, handing ? l->checkpoint_owner : l->owner, sizeof me);
-	int64_t next = l->counter + 1;
+	int64_t next = l->counter + 1, now = table_now_ms(t);
 	change_set(&ch, "leaseCounter", av_n(next));
-	change_set(&ch, "renewalTimestamp", av_n(table_now_ms(t)));
+	change_set(&ch, "renewalTimestamp", av_n(now));
 	cond_test(&c, "leaseCounter", COND_EQ, av_n(l->counter));
 	cond_test(&c, "leaseOwner", COND_EQ, av_s(l->owner));
 	cond_test(&c, "checkpointOwner", handing ? COND_EQ : COND_MISSING, handing ? av_s(me) : NULL);
-	int rc = settle(t, table_update(t, l->shard_id, &ch, &c, e), l, me, next, e);
+	int rc = table_update(t, l->shard_id, &ch, &c, e);
+	if (!rc)
+		l->renewed_ms_epoch = now;
+	rc = settle(t, rc, l, me, next, e);
 	changes_release(&ch);
 	cond_release(&c);
 	if (!rc) {

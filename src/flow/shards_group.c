@@ -188,6 +188,12 @@ static int scan(struct follow *f, struct err *e)
 
 /* ---- taking ---- */
 
+/* A row that was moved by hand has been begun before: lines of its children may be under way, and must not end it (commits.c). */
+unsigned group_next_tenure(const struct fshard *s, const struct lease *row)
+{
+	return s->tenure ? s->tenure + 1 : row->moved ? 2 : 1;
+}
+
 void group_taken(struct follow *f, struct fshard *s, const struct lease *l, int64_t at)
 {
 	struct position p = lease_position(l);
@@ -200,7 +206,7 @@ void group_taken(struct follow *f, struct fshard *s, const struct lease *l, int6
 	s->state = FS_ENDED;
 	if (lease_is_end(l))
 		return;
-	s->tenure++;
+	s->tenure = l->tenure > 1 ? (unsigned)l->tenure : 1;
 	if (atomic_load(&s->lost))
 		log_say("%s: its lease is ours again, reading on from the last commit", s->s.id);
 	s->owned = true;
@@ -231,7 +237,7 @@ static int take_one(struct follow *f, const struct lease *row, struct err *e)
 		return 0;
 	struct lease l = *row;
 	int64_t at = clock_mono_ms();
-	if (lease_take_again(f->c.group, &l, f->c.owner, s->tenure + 1, e)) {
+	if (lease_take_again(f->c.group, &l, f->c.owner, group_next_tenure(s, &l), e)) {
 		if (!cond_failed(e) && e->cls != ERR_LEASE_LOST)
 			return -1;
 		f->waiting = true; /* someone was quicker */

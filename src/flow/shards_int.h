@@ -127,6 +127,7 @@ bool group_any_dead(
 	struct follow *f); /* a worker that has leases was a process of this machine, and is gone */
 void group_row(struct follow *f, struct fshard *s,
 	const struct lease *row); /* mu held: the row of a lease we hold */
+unsigned group_next_tenure(const struct fshard *s, const struct lease *row); /* the number of a take */
 void group_taken(struct follow *f, struct fshard *s, const struct lease *l, int64_t at); /* mu held */
 
 /* shards_rows.c */

@@ -45,6 +45,7 @@ static void renewed(struct renewal *r, int64_t at, int rc, const struct err *e)
 	if (ours && !rc) {
 		s->lease.counter = r->l.counter;
 		s->lease.seen_ms = r->l.seen_ms;
+		s->lease.renewed_ms_epoch = r->l.renewed_ms_epoch;
 		atomic_store(&s->renewed, at);
 		pthread_cond_broadcast(&f->cond);
 	}
@@ -204,7 +205,7 @@ static int take_over(struct follow *f, struct fshard *s, struct err *e)
 	pthread_mutex_unlock(&f->mu);
 	if (!may)
 		return 0;
-	if (lease_take_again(f->c.group, &row, f->c.owner, s->tenure + 1, e))
+	if (lease_take_again(f->c.group, &row, f->c.owner, group_next_tenure(s, &row), e))
 		return cond_failed(e) || e->cls == ERR_LEASE_LOST ? 0 : -1;
 	pthread_mutex_lock(&f->mu);
 	group_taken(f, s, &row, now);

@@ -277,6 +277,47 @@ static void renew_fails_for_whoever_lost_it(void **state)
 	}
 }
 
+/* KCL 2 takes a lease in the midst of a handoff: one more in the counter, as our own write would be, and checkpointOwner as it
+ * stands. */
+static void what_kcl_takes_in_a_handoff_is_not_taken_for_our_own_write(void **state)
+{
+	(void)state;
+	for (int handing = 0; handing < 2; handing++) {
+		struct err e = { 0 };
+		teardown(NULL);
+		setup(NULL);
+		create(S0, "", "", (struct position){ .kind = POS_TRIM_HORIZON });
+		struct lease l = get(S0);
+		assert_int_equal(lease_take(&T.base, &l, "a", &e), 0);
+		struct lease before = l;
+		fake_set(&T, S0, "checkpointOwner", av_s("a"));
+		fake_set(&T, S0, "leaseOwner", av_s("next"));
+		if (handing)
+			l = get(S0);
+		fake_set(&T, S0, "leaseOwner", av_s("kcl"));
+		fake_set(&T, S0, "leaseCounter", av_n(l.counter + 1));
+		if (lease_renew(&T.base, &l, &e) != -1 || !cond_failed(&e))
+			fail_msg("renewed, handing %d", handing);
+		if (lease_take(&T.base, &before, "a", &e) != -1 || !cond_failed(&e))
+			fail_msg("taken, handing %d", handing);
+		assert_string_equal(fake_attr(&T, S0, "leaseOwner"), "kcl");
+	}
+	/* Ours, although a handoff has begun before we looked. */
+	struct err e = { 0 };
+	teardown(NULL);
+	setup(NULL);
+	create(S0, "", "", (struct position){ .kind = POS_TRIM_HORIZON });
+	struct lease l = get(S0);
+	assert_int_equal(lease_take(&T.base, &l, "a", &e), 0);
+	clock_sleep_ms(3); /* renewals are seconds apart */
+	T.lose_reply = true;
+	assert_int_equal(lease_renew(&T.base, &l, &e), -1);
+	fake_set(&T, S0, "checkpointOwner", av_s("a"));
+	fake_set(&T, S0, "leaseOwner", av_s("next"));
+	assert_int_equal(lease_renew(&T.base, &l, &e), 0);
+	assert_string_equal(l.checkpoint_owner, "a");
+}
+
 static void release_gives_up_only_ones_own(void **state)
 {
 	(void)state;
@@ -537,6 +578,7 @@ int main(void)
 		T_(expiry_is_by_our_own_clock),
 		T_(take_needs_the_counter_and_sees_the_last_commit),
 		T_(a_lost_answer_of_our_own_is_success),
+		T_(what_kcl_takes_in_a_handoff_is_not_taken_for_our_own_write),
 		T_(renew_fails_for_whoever_lost_it),
 		T_(release_gives_up_only_ones_own),
 		T_(checkpoints_go_forward_only_and_leave_the_counter),

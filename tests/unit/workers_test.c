@@ -483,6 +483,25 @@ static void a_row_that_was_set_back_is_read_again(void **state)
 	end(&a);
 }
 
+/* It has been begun before, by whomever: lines of children that are under way must not end it again (commits.c). */
+static void a_row_that_was_set_back_is_never_had_for_the_first_time(void **state)
+{
+	(void)state;
+	struct worker a = { .owner = A };
+	struct position start = { .kind = POS_TRIM_HORIZON };
+	struct err e = { 0 };
+	fake_stream_init(&F, 1);
+	fake_fill(&F, 0, 10);
+	assert_int_equal(lease_create(&T.base, &F.v[0].s, "arn:fake:clicks", 0, &start, &e), 0);
+	fake_set(&T, S0, LEASE_MOVED, av_n(1));
+	begin(&a);
+	WAIT(!strcmp(attr(S0, "checkpoint"), F.v[0].v[9].seq));
+	assert_int_equal(atomic_load(&a.tenure[0]), 2);
+	assert_string_equal(attr(S0, LEASE_TENURE), "2");
+	assert_string_equal(attr(S0, LEASE_MOVED), "");
+	end(&a);
+}
+
 /* ---- many ---- */
 
 /* Lists, leases and lineage of thousands of shards are gone through every few seconds. */
@@ -533,6 +552,7 @@ int main(void)
 		T_(rows_of_shards_that_are_gone_go_later),
 		T_(the_last_row_stays),
 		T_(a_shard_whose_ancestors_are_unknown_is_read_whole),
+		T_(a_row_that_was_set_back_is_never_had_for_the_first_time),
 		T_(a_row_that_was_set_back_is_read_again),
 		T_(thousands_of_shards_cost_little),
 	};
