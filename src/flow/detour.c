@@ -211,6 +211,7 @@ int detour_open(struct detour **out, const struct detour_conf *c, struct err *e)
 	pc.done = drained;
 	pc.idle = idle;
 	pc.outage = outage;
+	pc.leaving = NULL; /* detour_close ends the drain */
 	pc.arg = d;
 	d->puts = puts_open(&pc);
 	d->aside = (struct puts_aside){ .after_ms = c->after_ms,

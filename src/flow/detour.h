@@ -13,7 +13,8 @@
 
 struct detour_conf {
 	struct spool_conf spool;
-	struct puts_conf drain; /* how spooled records are put: stream, calls, order, pauses, outage, arg */
+	struct puts_conf drain; /* how spooled records are put: stream, calls, order, pauses, outage, arg;
+	                        * leaving is not asked */
 	int64_t after_ms;       /* of puts_aside; and at the end, how long the stream may take nothing */
 	/* The stream will never take this one. 0: it is dealt with, -1: it stays, and nothing after it is sent. One at a time. */
 	int (*refused)(const struct put_in *r, const struct err *why, void *arg);

@@ -173,17 +173,26 @@ int follow_pass(struct follow *f, struct err *e)
 	return rc;
 }
 
+/* All that we may hold stands at its end: what is free stays so in a run that ends by itself. */
+static bool has_its_fill(const struct follow *f)
+{
+	size_t n = 0;
+	for (size_t i = 0; f->c.max_shards && i < f->n; i++)
+		n += f->v[i]->owned && f->v[i]->state == FS_TIP;
+	return f->c.max_shards && n >= f->c.max_shards;
+}
+
 /* Nothing more will come of it in a run that ends by itself, whatever becomes of its parents. A lease that its owner renews
  * is that owner's business. */
-static bool settled_alone(const struct follow *f, const struct fshard *s)
+static bool settled_alone(const struct follow *f, const struct fshard *s, bool fill)
 {
 	switch (s->state) {
 	case FS_ENDED:
 	case FS_TIP:
 	case FS_SKIP:
 	case FS_LOST: return true;
-	case FS_NEW: return !s->has_lease || s->live;
-	case FS_WAIT: return f->c.group && !s->owned && s->live;
+	case FS_NEW: return !s->has_lease || s->live || fill;
+	case FS_WAIT: return f->c.group && !s->owned && (s->live || fill);
 	default: return false;
 	}
 }
@@ -208,10 +217,10 @@ static bool settled_by_parent(const struct fshard *s)
  * stream that is resharded daily. */
 static bool all_settled(struct follow *f)
 {
-	bool all = false, changed = true;
+	bool all = false, changed = true, fill = has_its_fill(f);
 	for (size_t i = 0; i < f->n; i++) {
 		struct fshard *s = f->v[i];
-		s->settled = settled_alone(f, s);
+		s->settled = settled_alone(f, s, fill);
 		if (!s->settled && !waits_for_parents(f, s))
 			return false;
 	}

@@ -215,3 +215,12 @@ end() { # NAME... with a signal; each is done, all is committed
 	wait_for 10 came 40
 	end 1 2
 }
+
+@test "--max-shards with --end: a run ends behind what it may have, and leaves the rest to others" {
+	put 40
+	for i in 1 2; do
+		timeout 20 "$BIN" consume --group recs --end --max-shards 1 >"l$i"
+		grep -q '"mark":"end"' "l$i"
+		[ "$(jq -r '._source.shard_id // empty' "l$i" | sort -u | wc -l)" -le 1 ]
+	done
+}

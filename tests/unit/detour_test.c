@@ -105,6 +105,14 @@ static void outage(const struct err *e, void *arg)
 		atomic_fetch_add(&w->f.outages, 1);
 }
 
+/* Of those who make puts, not of the drain, whose memory is another. */
+static bool leaving(void *arg)
+{
+	const struct world *w = arg;
+	OK(w->f.base.ops == &ops ? 0 : -1);
+	return false;
+}
+
 static struct world *world_new(unsigned seed)
 {
 	struct world *w = mem_alloc(sizeof *w);
@@ -132,6 +140,7 @@ static void start(struct world *w, unsigned seed, bool order_key, uint64_t max)
 		.want_receipts = true,
 		.done = done,
 		.outage = outage,
+		.leaving = leaving,
 		.arg = w };
 	char dir[300];
 	if (max) {
