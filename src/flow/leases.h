@@ -97,7 +97,7 @@ int lease_set_children(
 	struct table *t, const char *shard_id, const char *const *ids, size_t n, struct err *e);
 /* Forward-only checkpoint, conditional on leaseOwner = owner, or checkpointOwner = owner, or on there being no owner; leaves
  * leaseCounter alone. Returns 0 also when the row is already as far, whoever's it is. ERR_LEASE_LOST when another owns it,
- * or nobody does and it was moved by hand. NULL owner: whoever owns it. */
+ * or nobody does and it was moved by hand, or never taken. NULL owner: whoever owns it. */
 int lease_checkpoint(struct table *t, const char *shard_id, const char *owner, const char *checkpoint,
 	uint64_t sub, struct err *e);
 /* The same for a position that was handed on when owner had the lease for the tenure-th time: ERR_LEASE_LOST in a later one. */

@@ -322,6 +322,9 @@ static int check_owner(const struct lease *was, const char *owner, uint64_t tenu
 		return err_set(e, ERR_LEASE_LOST, "", "shard %s: it was lost and taken again since", id);
 	if (!was->owner[0] && was->moved)
 		return err_set(e, ERR_LEASE_LOST, "", "shard %s: its position was moved by hand", id);
+	/* Made anew by a reset, or for a stream that was made anew: what was handed on before says nothing of it. */
+	if (!was->owner[0] && !was->counter)
+		return err_set(e, ERR_LEASE_LOST, "", "shard %s: its lease row is new", id);
 	return 0;
 }
 

@@ -368,6 +368,11 @@ static void only_the_owner_commits_or_whoever_had_an_orphan(void **state)
 	(void)state;
 	struct err e = { 0 };
 	create(S0, "", "", (struct position){ .kind = POS_TRIM_HORIZON });
+	/* A row that nobody has had yet is a new one: after a reset, or of a stream that was made anew. */
+	assert_int_equal(lease_checkpoint(&T.base, S0, "gone", "10", 0, &e), -1);
+	assert_int_equal(e.cls, ERR_LEASE_LOST);
+	assert_string_equal(get(S0).checkpoint, "TRIM_HORIZON");
+	fake_set(&T, S0, "leaseCounter", av_n(2));
 	assert_int_equal(lease_checkpoint(&T.base, S0, "gone", "10", 0, &e), 0); /* nobody's */
 	struct lease l = get(S0);
 	assert_int_equal(lease_take(&T.base, &l, "b", &e), 0);
