@@ -92,9 +92,9 @@ static int on_record(const char *shard_id, const struct record *rec, void *arg, 
 		return err_set(e, ERR_INTERNAL, "", "%s: record %s is too long for a line", shard_id,
 			rec->sequence_number);
 	r->silent = 0;
-	ledger_count(r->c, COUNT_IN);
 	if (out_line(r->c->out, line->p, line->len, e))
 		return -1;
+	ledger_count(r->c, COUNT_IN); /* one that nobody took has not come in */
 	ledger_count(r->c, COUNT_OUT);
 	autocommit_note(r->commits, shard_id, rec);
 	return o.count && r->c->ledger.out >= o.count;

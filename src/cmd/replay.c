@@ -75,6 +75,7 @@ static int write_line(struct run *r, const struct buf *line, struct err *e)
 {
 	if (out_line(r->c->out, line->p, line->len, e))
 		return -1;
+	ledger_count(r->c, COUNT_IN); /* one that nobody took has not come in */
 	ledger_count(r->c, COUNT_OUT);
 	return stop_requested() ? 1 : 0;
 }
@@ -148,8 +149,10 @@ static int on_archived(const struct archive_record *a, void *arg, struct err *e)
 	int got = archived_line(r, a, &why, e);
 	if (got <= 0)
 		return got == 0 ? 0 : e->cls == ERR_NONE ? 1 : -1;
+	if (got != 2)
+		return write_line(r, &r->line, e);
 	ledger_count(r->c, COUNT_IN);
-	return got == 2 ? refuse(r, a, &why, e) : write_line(r, &r->line, e);
+	return refuse(r, a, &why, e);
 }
 
 static int on_bad_object(const char *object, const struct err *why, void *arg, struct err *e)
@@ -173,7 +176,6 @@ static int on_streamed(const char *shard_id, const struct record *rec, void *arg
 	const struct buf *line = envelope_line(r->envelope, shard_id, rec);
 	if (!line)
 		return err_set(e, ERR_INTERNAL, "", "record is too long");
-	ledger_count(r->c, COUNT_IN);
 	return write_line(r, line, e);
 }
 

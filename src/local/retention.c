@@ -86,7 +86,9 @@ int retention_step(struct db *d, int64_t seq, int64_t now_us, size_t most, struc
 	if (age_read(d, &a, e))
 		return -1;
 	int64_t passed = a.clock_us ? now_us - a.clock_us : 0;
-	if (!a.clock_us || passed < 0 || passed >= MINUTE_US) {
+	/* Set back by less than a day, the clock will be there again: until then the time stands still, so that a clock that
+	 * swings, or two that differ, add nothing with each swing. */
+	if (!a.clock_us || passed <= -DAY_US || passed >= MINUTE_US) {
 		int64_t before = a.trusted_us;
 		a.clock_us = now_us;
 		a.trusted_us += passed < 0 ? 0 : passed > DAY_US ? DAY_US : passed;

@@ -3,7 +3,8 @@
  * Seven days at least, by a time that a wrong clock cannot hurry: between two writes no more than a day is believed to
  * have passed, and eight such days must have, so that a clock which leaps ahead (set at boot, mistyped, a month wrong)
  * takes nothing away that a right one would keep. The price: a store that is written to less than daily keeps its
- * records for longer, and one that nobody writes to keeps them for good. A clock set back stops the time, no more. */
+ * records for longer, and one that nobody writes to keeps them for good. A clock set back stops the time; one
+ * that swings by less than a day adds nothing with its swings. */
 #ifndef RECAGENT_LOCAL_RETENTION_H
 #define RECAGENT_LOCAL_RETENTION_H
 

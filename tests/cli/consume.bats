@@ -228,3 +228,13 @@ lines_are() { # FILE N: at least N event lines are in it
 	[ $((SECONDS - began)) -lt 5 ]
 	grep -q -e '--grace' err
 }
+
+@test "a reader that has gone leaves balanced books" {
+	recagent setup >/dev/null
+	seq 2000 | awk '{ printf "{\"user_id\":\"u%d\",\"item_id\":\"i\",\"event_type\":\"click\"}\n", $1 % 9 }' | recagent publish -q
+	{ recagent consume -e --ledger book || true; } | head -n 1 >/dev/null
+	{ recagent replay "kinesis:user-interactions" --since trim-horizon --ledger book || true; } | head -n 1 >/dev/null
+	cat book
+	[ "$(jq -s 'length' book)" = 2 ]
+	holds '.exit_status == 8 and .balances and .in == .out' book
+}

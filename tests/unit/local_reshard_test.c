@@ -386,6 +386,21 @@ static void clock_leaps(void **state)
 	stream_close(s);
 }
 
+/* Two machines' worth of processes, or a clock that swings: days of hours that never were. */
+static void clocks_differ(void **state)
+{
+	struct stream *s = make_stream("s", 1);
+
+	(void)state;
+	for (int i = 0; i < 120; i++) {
+		setenv("RECAGENT_CLOCK_OFFSET", i % 2 ? "7000s" : "-7000s", 1);
+		put_text(s, "k", "kept");
+	}
+	unsetenv("RECAGENT_CLOCK_OFFSET");
+	assert_int_equal(count_records(s, ID(0)), 120);
+	stream_close(s);
+}
+
 static void closed_shards_go(void **state)
 {
 	struct stream *s = make_stream("s", 1);
@@ -510,7 +525,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(split_one), TEST(idle_cursor_ends), TEST(merge_two),
 		TEST(refused), TEST(any_sequence), TEST(even_counts), TEST(retention), TEST(clock_leaps),
-		TEST(closed_shards_go), TEST(version_1), TEST(version_1_by_many) };
+		TEST(clocks_differ), TEST(closed_shards_go), TEST(version_1), TEST(version_1_by_many) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
