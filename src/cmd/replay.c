@@ -10,6 +10,7 @@
 #include "rec/letter.h"
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct replay_opts {
@@ -239,10 +240,21 @@ static int from_archive(struct run *r, const char *name, struct err *e)
 	return rc;
 }
 
+/* Each line that is refused would be read again. */
+static bool feeds_itself(const struct run *r, const char *name)
+{
+	struct stat in, out;
+	const char *dead = r->c->opt.dead_letter;
+	return dead && stat(name, &in) == 0 && stat(dead, &out) == 0 && in.st_dev == out.st_dev &&
+	       in.st_ino == out.st_ino;
+}
+
 static int replay(struct run *r, const char *name, struct err *e)
 {
 	const char *rest;
 	enum name_kind kind = name_kind(name, &rest);
+	if (kind == NAME_PATH && feeds_itself(r, name))
+		return err_set(e, ERR_USAGE, "", "--dead-letter %s is what is read: name another file", name);
 	if (strcmp(name, "-") == 0)
 		return err_set(e, ERR_USAGE, "", "standard input is no SOURCE: what comes there are lines");
 	if (kind == NAME_S3 || kind == NAME_PATH)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COUNTER_MOST ((int64_t)1 << 62) /* no worker has counted so far, and all go on counting */
+
 void leases_free(struct leases *l)
 {
 	free(l->v);
@@ -129,8 +131,8 @@ static int lease_from_item(const cJSON *item, struct lease *l, struct err *e)
 			l->shard_id);
 	if (!copy_attr(item, "checkpoint", l->checkpoint, sizeof l->checkpoint) || rank(l->checkpoint) < 0)
 		return err_set(e, ERR_FAILED, "", "lease table: %s has no usable checkpoint", l->shard_id);
-	if (!av_get_int(item, "leaseCounter", &l->counter))
-		return err_set(e, ERR_FAILED, "", "lease table: %s has no leaseCounter", l->shard_id);
+	if (!av_get_int(item, "leaseCounter", &l->counter) || l->counter > COUNTER_MOST)
+		return err_set(e, ERR_FAILED, "", "lease table: %s has no usable leaseCounter", l->shard_id);
 	if (av_get_s(item, "leaseOwner") && !copy_attr(item, "leaseOwner", l->owner, sizeof l->owner))
 		return err_set(
 			e, ERR_FAILED, "", "lease table: the leaseOwner of %s is too long", l->shard_id);

@@ -1,6 +1,7 @@
 /* reposition.c - positions moved by hand: what is to be written where, and the conditional writes. */
 #include "flow/reposition.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -59,6 +60,11 @@ int target_parse(const char *text, bool one, int64_t now_ms, struct target *out,
 		out->time_ms = now_ms;
 	if (w.kind == WHEN_TIME)
 		out->time_ms = w.us / 1000 > 0 ? w.us / 1000 : 1;
+	if (out->time_ms > now_ms) { /* all that comes until then would be passed over, for ever */
+		char now[TIME_TEXT];
+		time_format_ms(now_ms, now);
+		return err_set(e, ERR_USAGE, "", "--to %.40s: that is yet to come, it is %s now", text, now);
+	}
 	return 0;
 }
 

@@ -14,7 +14,7 @@ struct target { /* as a row has it */
 	uint64_t sub;
 	int64_t time_ms; /* with LATEST and AT_TIMESTAMP */
 };
-/* trim-horizon, latest, a time (now_ms: the stream's); with one: end, SEQ or SEQ/SUB, too. ERR_USAGE. */
+/* trim-horizon, latest, a time up to now_ms, the stream's; with one: end, SEQ or SEQ/SUB, too. ERR_USAGE. */
 int target_parse(const char *text, bool one, int64_t now_ms, struct target *out, struct err *e);
 
 struct move {

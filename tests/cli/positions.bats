@@ -298,6 +298,8 @@ ids() { # how often each event came
 	run -2 recagent positions set --group recs --shard 0 --to 1999999999999999999
 	[[ "$output" == *"is not of this store"* ]]
 	run -2 recagent positions set --group recs --shard 0 --to someday
+	run -2 recagent positions reset --group recs --to 2999-01-01T00:00:00Z
+	[[ $output == *"yet to come"* ]]
 	run -2 recagent positions show --group recs --force
 	run -2 recagent positions show --group recs --with other
 	run -4 recagent positions reset --group others --to latest

@@ -231,6 +231,8 @@ archived() { mkdir -p "store/s3/bucket/$(dirname "$1")" && cat >"store/s3/bucket
 	recagent replay -d ./odd >out 2>err && return 1
 	[ "$(grep -c '^recagent replay: line' err)" = 3 ]
 	grep -qxF '{"_source":{"object":"./odd","line":4}}' out
+	cp odd own && run recagent replay -d ./own --dead-letter own
+	[ "$status" -eq 2 ] && [[ $output == *"is what is read"* ]] && cmp odd own
 	recagent replay -d events 2>err && return 1
 	grep -q 'a file is named ./events' err
 }

@@ -205,6 +205,24 @@ static void a_row_that_is_no_lease_is_an_error(void **state)
 	assert_null(a.v);
 }
 
+static void a_counter_that_can_not_go_on_is_refused(void **state)
+{
+	(void)state;
+	static const char *const counters[] = { "9223372036854775807",
+		"99999999999999999999999999999999999999", "x" };
+	struct leases l = { 0 };
+	struct err e = { 0 };
+	create(S0, "", "", (struct position){ .kind = POS_TRIM_HORIZON });
+	for (size_t i = 0; i < ARRAY_LEN(counters); i++) {
+		fake_set(&T, S0, "leaseCounter", i == 2 ? av_s("x") : av_n_text(counters[i]));
+		assert_int_equal(leases_scan(&T.base, NULL, &l, &e), -1);
+		if (!strstr(e.msg, S0 " has no usable leaseCounter"))
+			fail_msg("%s: %s", counters[i], e.msg);
+		leases_free(&l);
+		err_clear(&e);
+	}
+}
+
 static void expiry_is_by_our_own_clock(void **state)
 {
 	(void)state;
@@ -580,6 +598,7 @@ int main(void)
 		T_(scan_skips_other_entities_and_remembers_when),
 		T_(a_scan_is_sorted_and_reads_all_that_a_row_has),
 		T_(a_row_that_is_no_lease_is_an_error),
+		T_(a_counter_that_can_not_go_on_is_refused),
 		T_(expiry_is_by_our_own_clock),
 		T_(take_needs_the_counter_and_sees_the_last_commit),
 		T_(a_lost_answer_of_our_own_is_success),

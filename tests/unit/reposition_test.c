@@ -58,7 +58,10 @@ static void what_may_be_asked_for(void **state)
 	} rows[] = {
 		{ "trim-horizon", false, true, "TRIM_HORIZON", 0, 0 },
 		{ "latest", false, true, "LATEST", 0, 5000 },
-		{ "2026-01-02T03:04:05.678Z", false, true, "AT_TIMESTAMP", 0, 1767323045678 },
+		{ "1970-01-01T00:00:04.678Z", false, true, "AT_TIMESTAMP", 0, 4678 },
+		{ "1970-01-01T00:00:05Z", false, true, "AT_TIMESTAMP", 0, 5000 },
+		{ "1970-01-01T00:00:05.001Z", false, false, "", 0, 0 },
+		{ "2099-01-01T00:00:00Z", true, false, "", 0, 0 },
 		{ "49590338271490256608559692538361571095921575989136588898", true, true,
 			"49590338271490256608559692538361571095921575989136588898", 0, 0 },
 		{ "123/7", true, true, "123", 7, 0 },
