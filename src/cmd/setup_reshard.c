@@ -76,6 +76,8 @@ static int settle(struct job *j, struct stream_info *info)
 {
 	for (;;) {
 		int rc = stream_describe(j->s, info, j->e);
+		if (rc == 0 || j->e->cls == ERR_UNAVAILABLE)
+			log_outage("stream", rc == 0, j->e);
 		if (rc == 0 && !strcmp(info->status, "ACTIVE"))
 			return 0;
 		if (rc && j->e->cls != ERR_UNAVAILABLE)

@@ -67,3 +67,11 @@ teardown() { teardown_store; }
 	[ "$(wc -l <err)" = 1 ]
 	[ "$(stat -c %a "$RECAGENT_LOCAL"/recagent.db)" = 600 ]
 }
+
+@test "resharding what nobody answers for: said at once, given up after --wait" {
+	unset RECAGENT_LOCAL
+	export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY AWS_REGION=us-east-1
+	run -5 timeout 20 "${RECAGENT:-$BATS_TEST_DIRNAME/../../build/recagent}" setup --endpoint-url http://127.0.0.1:9 \
+		--reshard 4 --wait 500ms --max-attempts 1
+	[ "$(grep -c "holding and trying again" <<<"$output")" -eq 1 ]
+}
