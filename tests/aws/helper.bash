@@ -55,6 +55,19 @@ wait_for() {
 	done
 }
 
+gone() { # PID
+	! kill -0 "$1" 2>/dev/null
+}
+
+# ended SECONDS PID - a child's status, once it has ended; one that has not by then fails the test and says where it stands.
+ended() {
+	wait_for "$1" gone "$2" || {
+		echo "still running after $1 s: $(ps -o pid=,stat=,wchan=,args= -p "$2")" >&2
+		return 124
+	}
+	wait "$2"
+}
+
 # bedrock PATH [JSON] - a word with the Bedrock double.
 bedrock() {
 	if [ $# = 2 ]; then

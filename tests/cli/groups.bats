@@ -3,6 +3,11 @@
 load helper
 
 BIN=${RECAGENT:-$BATS_TEST_DIRNAME/../../build/recagent}
+LIMIT=90 # seconds, for what ends by itself: beyond --grace
+
+recagent() { # as in the helper, but nothing here may go on for ever
+	timeout "$LIMIT" "$BIN" "$@"
+}
 
 setup() {
 	setup_store
@@ -59,8 +64,8 @@ end() { # NAME... with a signal; each is done, all is committed
 	for name in "$@"; do
 		c=C_$name a=A_$name
 		kill -TERM "${!c}"
-		wait "${!c}"
-		wait "${!a}"
+		ended "$LIMIT" "${!c}"
+		ended "$LIMIT" "${!a}"
 	done
 }
 
@@ -107,7 +112,7 @@ end() { # NAME... with a signal; each is done, all is committed
 	wait_for 10 holds_shards "$C_1" 2
 	worker 2 --failover 60s
 	wait_for 10 came 100
-	kill -STOP "$A_1" # what worker 1 hands on from here is not committed
+	freeze "$A_1" # what worker 1 hands on from here is not committed
 	put 100
 	wait_for 10 came 200
 	kill -9 "$C_1"
@@ -125,7 +130,7 @@ end() { # NAME... with a signal; each is done, all is committed
 	wait_for 10 came 100
 	worker 2
 	wait_for 15 holds_shards "$C_2" 2
-	kill -STOP "$C_1"
+	freeze "$C_1"
 	put 100
 	wait_for 10 holds_shards "$C_2" 4
 	wait_for 10 came 200
@@ -145,11 +150,11 @@ end() { # NAME... with a signal; each is done, all is committed
 
 @test "a reader that stops for longer than the failover time costs no lease" {
 	worker 1 --failover 1s
-	kill -STOP "$A_1"
+	freeze "$A_1"
 	put 3000 # more than the pipe holds
 	sleep 2.5
 	worker 2 --until 1s # takes what is free, and ends
-	wait "$C_2"
+	ended "$LIMIT" "$C_2"
 	[ "$(ids l2 | wc -l)" -eq 0 ]
 	kill -CONT "$A_1"
 	wait_for 20 came 3000
@@ -162,7 +167,7 @@ end() { # NAME... with a signal; each is done, all is committed
 	put 100
 	worker 1 --failover 1s
 	wait_for 10 came 100
-	kill -STOP "$A_1"
+	freeze "$A_1"
 	put 100
 	worker 2 --failover 1s
 	wait_for 20 holds_shards "$C_2" 2
@@ -170,8 +175,8 @@ end() { # NAME... with a signal; each is done, all is committed
 	kill -9 "$C_2" # nobody commits what it had for a while: worker 1's lines of these shards stay uncommitted
 	kill -TERM "$C_1"
 	kill -CONT "$A_1"
-	wait "$C_1" || true
-	wait "$A_1" || true
+	ended "$LIMIT" "$C_1" || [ $? -ne 124 ]
+	ended "$LIMIT" "$A_1" || [ $? -ne 124 ]
 	recagent consume -e --group recs --failover 1s | recagent ack --tee >l9
 	[ "$(ids l? | sort -u | wc -l)" -eq 200 ]
 }

@@ -26,6 +26,34 @@ wait_for() {
 	done
 }
 
+gone() { # PID
+	! kill -0 "$1" 2>/dev/null
+}
+
+# ended SECONDS PID - a child's status, once it has ended; one that has not by then fails the test and says where it stands.
+ended() {
+	wait_for "$1" gone "$2" || {
+		echo "still running after $1 s: $(ps -o pid=,stat=,wchan=,args= -p "$2")" >&2
+		return 124
+	}
+	wait "$2"
+}
+
+stands_still() { # PID: all of its threads do
+	! cat "/proc/$1"/task/*/status | grep '^State:' | grep -qv '[[:space:]]T'
+}
+
+# freeze PID - stops it, but not in the midst of a transaction: that would keep the embedded store from all others.
+freeze() {
+	while :; do
+		kill -STOP "$1"
+		wait_for 10 stands_still "$1"
+		awk -v p="$1" '$4 == "WRITE" && $5 == p { held = 1 } END { exit held }' /proc/locks && return 0
+		kill -CONT "$1"
+		sleep 0.02
+	done
+}
+
 # limit_memory KIB - of this shell's commands; sanitizers need room of their own.
 limit_memory() {
 	[ -n "${SANITIZER:-}" ] || ulimit -v "$1"
