@@ -64,7 +64,7 @@ of0() {
 	wait_for 10 eval 'show >out 2>/dev/null && [ "$(jq -s "map(.lag_records) | add" out)" = 0 ]'
 	holds '.state == "reading" and (.owner | contains(":'$consumer':"))' out
 	[ "$(jq -s '[.[].stuck | select(.)] | length' out)" = 0 ]
-	kill -STOP $consumer
+	freeze $consumer
 	put 10
 	run -0 show
 	kill -9 $PIDS
@@ -267,7 +267,7 @@ ids() { # how often each event came
 	recagent positions reset --to trim-horizon --group recs --dry-run >out 2>err
 	grep -q 'held by' err
 	show | holds '.state == "reading" and .lag_records == 0'
-	kill -STOP $consumer
+	freeze $consumer
 	recagent positions reset --to trim-horizon --group recs --force >moves
 	holds '.owner | contains(":'$consumer':")' moves
 	show >out 2>/dev/null || [ $? = 11 ]
