@@ -63,7 +63,9 @@ class Process:
     def settle(self, *fine):
         """Ended in one of these ways or by what was done to it; and who ended by himself has balanced his books."""
         status = self.wait()
-        fine = {0, *fine, *([-KILL] if self.hit[KILL] else []), *([128 + TERM] if self.hit[TERM] > 1 else [])}
+        # Who sleeps through his --grace ends as by a second signal.
+        at_once = self.hit[TERM] > 1 or (self.hit[TERM] and self.hit[STOP])
+        fine = {0, *fine, *([-KILL] if self.hit[KILL] else []), *([128 + TERM] if at_once else [])}
         if status not in fine:
             raise Trouble('%s ended with %d' % (self.name, status))
         if 0 <= status < 128:

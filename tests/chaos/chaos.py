@@ -256,7 +256,7 @@ class Round:
             if not done.is_set():
                 done.set()
                 self.world.note('%s wakes up: %s', w.name, w.signal(CONT, *names))
-        alarm = threading.Timer(8 if self.world.name == 'local' else PATIENCE / 2, wake)
+        alarm = threading.Timer(4 if self.world.name == 'local' else PATIENCE / 2, wake)
         alarm.daemon = True
         alarm.start()
         return wake

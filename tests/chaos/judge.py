@@ -89,14 +89,22 @@ class Stream:
 def lagging(world, tips):
     """What the lease rows do not cover yet, as a list of texts. tips: of world.tips()."""
     rows = {r['leaseKey']: r for r in world.table(GROUP)}
-    out = []
+    out, shards = [], [s for s, _ in tips]
+
+    def under_way(s):
+        return s['id'] in rows or over(s)
+
+    def over(s):
+        """The row of a shard that was read to its end goes when its children are under way."""
+        children = [c for c in shards if s['id'] in c['parents']]
+        return not s['open'] and bool(children) and all(under_way(c) for c in children)
+
     for s, tip in tips:
         row = rows.get(s['id'])
         at = row['checkpoint'] if row else None
         if at == 'SHARD_END' and not s['open']:
             continue
-        # The row of a shard that is over goes when its children are under way.
-        if not row and not s['open'] and all(c['id'] in rows for c, _ in tips if s['id'] in c['parents']):
+        if not row and over(s):
             continue
         if not s['open'] or not row:
             out.append('%s: %s of %s' % (s['id'], at, 'SHARD_END' if not s['open'] else tip))
