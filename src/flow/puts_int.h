@@ -41,6 +41,11 @@ struct rec {
 	_Alignas(16) char job[];
 };
 
+/* Records of one key in one call. When its answer is lost all of them are sent again, and may then be on the stream twice; prompt
+ * knows the last 64 event_ids of a user, so the second ones must come within so many, with room for other publishers'. */
+#define KEY_A_CALL 32
+#define KEY_CELLS 2048 /* keys that share a cell share the limit, which costs time and nothing else */
+
 struct lane {
 	struct puts *q;
 	pthread_t thread;
@@ -56,17 +61,18 @@ struct lane {
 	int64_t trouble_ms; /* since when, 0: none */
 	struct put *batch;
 	struct rec **taken;
-	const struct rec **keys; /* hash table of the keys taken, with order_key */
-	uint32_t *hashes;        /* of those that are kept aside */
-	struct pack *pack;       /* puts_pack.h; NULL: no aggregates */
-	bool quiet;              /* nothing came for a while */
-	size_t stored;           /* by the last call */
-	bool down;               /* the last call failed whole */
-	bool no_room;            /* the last try to keep records aside failed */
-	bool paced;              /* some of its records wait for their shard */
-	int64_t next_ms;         /* when the first of them may go */
-	bool waiting;            /* some of its records wait behind what is aside */
-	int64_t due_ms;          /* a record that failed is to be kept aside then, 0: none failed */
+	const struct rec **keys;   /* hash table of the keys taken, with order_key */
+	uint8_t of_key[KEY_CELLS]; /* records of the call that is being chosen, by key */
+	uint32_t *hashes;          /* of those that are kept aside */
+	struct pack *pack;         /* puts_pack.h; NULL: no aggregates */
+	bool quiet;                /* nothing came for a while */
+	size_t stored;             /* by the last call */
+	bool down;                 /* the last call failed whole */
+	bool no_room;              /* the last try to keep records aside failed */
+	bool paced;                /* some of its records wait for their shard */
+	int64_t next_ms;           /* when the first of them may go */
+	bool waiting;              /* some of its records wait behind what is aside */
+	int64_t due_ms;            /* a record that failed is to be kept aside then, 0: none failed */
 };
 
 struct puts {
@@ -109,5 +115,8 @@ bool lane_pace_learn(struct lane *l, size_t n, int64_t began_ms);
 bool lane_hurried(struct lane *l, int64_t now);
 /* Take n settled records out of the lane. */
 void lane_unlink(struct lane *l, size_t n);
+
+/* Does the call that is being chosen have room for another record of that key? Later ones of it then wait, too. */
+bool lane_takes_key(struct lane *l, const struct rec *r);
 
 #endif

@@ -15,6 +15,12 @@
 
 /* ---- choosing and settling: without the lock ---- */
 
+bool lane_takes_key(struct lane *l, const struct rec *r)
+{
+	uint8_t *n = &l->of_key[(r->hash >> 7) % KEY_CELLS];
+	return *n < KEY_A_CALL && ++*n;
+}
+
 /* With order_key: note the key; false: the batch has a record of it already. */
 static bool take_key(struct lane *l, const struct rec *r)
 {
@@ -31,6 +37,7 @@ static size_t choose(struct lane *l)
 {
 	const struct puts_conf *c = &l->q->c;
 	size_t n = 0, bytes = 0;
+	memset(l->of_key, 0, sizeof l->of_key);
 	if (l->pack)
 		return pack_choose(l);
 	if (c->order_key)
@@ -38,7 +45,7 @@ static size_t choose(struct lane *l)
 	for (struct rec *r = l->head; r && n < c->batch_records; r = r->lane_next) {
 		if (n && bytes + r->in_call > c->batch_bytes)
 			break;
-		if (r->waits || (c->order_key && !take_key(l, r)))
+		if (r->waits || (c->order_key && !take_key(l, r)) || !lane_takes_key(l, r))
 			continue;
 		l->taken[n] = r;
 		l->batch[n].data = r->data;

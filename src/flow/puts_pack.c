@@ -187,7 +187,7 @@ size_t pack_choose(struct lane *l)
 			continue;
 		size_t shard = shard_of(p, r, &h);
 		uint32_t at = open_entry(l, shard, cost);
-		if (!may_join(p, r, at))
+		if (!may_join(p, r, at) || !lane_takes_key(l, r))
 			continue;
 		if (at == NO_ENTRY && p->n == c->batch_records)
 			break;

@@ -12,7 +12,7 @@
 #define SEGMENT_MOST ((uint64_t)8 << 20)
 #define SEGMENTS_AT_LEAST 8 /* so that a spool that is nearly full has room again before all of it was sent */
 #define POSITION_EVERY                                                                                       \
-	256 /* acknowledged records: what a kill sends again at most, beside what is in flight */
+	32 /* acknowledged records: what a kill sends again at most, beside what is in flight */
 #define POSITION_SYNC_MS 1000
 
 /* ---- opening ---- */
