@@ -59,14 +59,20 @@ static void outage(struct follow *f, struct fshard *s, bool on, const struct err
 		log_outage(f->c.stream->name, !on, e);
 }
 
+/* mu held. A read that fails may have taken long enough for another worker to take the lease. */
+static void read_again(struct fshard *s, int64_t pause_ms)
+{
+	s->state = atomic_load(&s->lost) ? FS_LOST : FS_READY;
+	s->due_ms = clock_mono_ms() + pause_ms;
+}
+
 static void read_failed(struct follow *f, struct fshard *s, int64_t began, const struct err *e)
 {
 	if (e->cls != ERR_UNAVAILABLE) {
 		if (e->cls != ERR_STOPPED)
 			follow_fail(f, e);
 		pthread_mutex_lock(&f->mu);
-		s->state = FS_READY;
-		s->due_ms = clock_mono_ms() + 1000;
+		read_again(s, 1000);
 		pthread_mutex_unlock(&f->mu);
 		return;
 	}
@@ -81,9 +87,11 @@ static void read_failed(struct follow *f, struct fshard *s, int64_t began, const
 		log_note("%s: %s, slower", s->s.id, e->code);
 	else
 		outage(f, s, true, e);
-	s->state = FS_READY;
-	s->due_ms = clock_mono_ms() + follow_backoff_ms(f, s->fails);
+	read_again(s, follow_backoff_ms(f, s->fails));
+	bool lost = s->state == FS_LOST;
 	pthread_mutex_unlock(&f->mu);
+	if (lost)
+		follow_wake(f);
 }
 
 static bool past_the_end(const struct follow *f, const struct record *r)
@@ -131,8 +139,10 @@ static bool hand_on_record(const struct record *rec, void *arg)
 	h->last = rec->sequence_number;
 	h->last_sub = rec->subsequence;
 	h->any = true;
-	if (rc > 0)
+	if (rc > 0) {
 		atomic_store(&h->f->stop, true);
+		follow_wake(h->f);
+	}
 	return true;
 }
 
@@ -277,8 +287,7 @@ static void read_one(struct follow *f, struct fshard *s, struct records *r)
 	}
 	rewind_cursor(s);
 	pthread_mutex_lock(&f->mu);
-	s->state = atomic_load(&s->lost) ? FS_LOST : FS_READY;
-	s->due_ms = clock_mono_ms() + 250;
+	read_again(s, 250);
 	pthread_mutex_unlock(&f->mu);
 }
 

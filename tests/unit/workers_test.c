@@ -25,6 +25,7 @@ struct worker {
 	pthread_t thread;
 	struct follow *f;
 	atomic_bool stop, hold; /* hold: what comes is not committed */
+	atomic_bool done;
 	atomic_uint n, tenures;
 	atomic_uint shard[SHARDS]; /* lines of each */
 	atomic_uint tenure[SHARDS];
@@ -105,6 +106,7 @@ static void *work(void *arg)
 	struct worker *w = arg;
 	w->rc = follow_run(w->f, &w->e);
 	follow_close(w->f);
+	atomic_store(&w->done, true);
 	return NULL;
 }
 
@@ -342,6 +344,78 @@ static void the_limit_of_shards_holds(void **state)
 	end(&b);
 }
 
+/* ---- the end ---- */
+
+static atomic_bool silent;
+static atomic_uint asked;
+
+static int read_that_fails_late(
+	struct stream *s, struct cursor *c, size_t limit, struct records *out, struct err *e)
+{
+	(void)s, (void)c, (void)limit, (void)out;
+	atomic_fetch_add(&asked, 1);
+	while (atomic_load(&silent))
+		pause_ms(5);
+	return err_set(e, ERR_UNAVAILABLE, "timeout", "no answer by the test");
+}
+
+static void a_shard_that_is_lost_during_a_read_that_fails_does_not_keep_a_run_from_its_end(void **state)
+{
+	(void)state;
+	struct worker a = { .owner = A };
+	struct err e = { 0 };
+	pthread_t t;
+	fake_stream_init(&F, 1);
+	fake_fill(&F, 0, 10);
+	struct stream_ops ops = *F.base.ops;
+	ops.read = read_that_fails_late;
+	F.base.ops = &ops;
+	atomic_store(&silent, true);
+	atomic_store(&asked, 0);
+	struct follow_conf c = conf(&a);
+	c.end_at_tip = true;
+	a.f = follow_open(&c, &e);
+	pthread_create(&a.thread, NULL, work, &a);
+	WAIT(atomic_load(&asked) == 1);
+	fake_set(&T, S0, "leaseOwner", av_s("kcl-worker"));
+	atomic_store(&rival_stop, false);
+	pthread_create(&t, NULL, renew_as_kcl, NULL);
+	pause_ms(2 * FAILOVER); /* a renewal has told */
+	atomic_store(&silent, false);
+	WAIT(atomic_load(&a.done));
+	pthread_join(a.thread, NULL);
+	assert_int_equal(atomic_load(&asked), 1);
+	assert_int_equal(a.rc, 0); /* nothing was handed on */
+	atomic_store(&rival_stop, true);
+	pthread_join(t, NULL);
+}
+
+static int count_of_three(const char *shard_id, const struct record *r, void *arg, struct err *e)
+{
+	struct worker *w = arg;
+	(void)shard_id, (void)r, (void)e;
+	return atomic_fetch_add(&w->n, 1) + 1 == 3;
+}
+
+static void a_count_that_is_reached_ends_the_run_at_once(void **state)
+{
+	(void)state;
+	struct worker a = { .owner = A };
+	struct err e = { 0 };
+	fake_stream_init(&F, 1);
+	fake_fill(&F, 0, 10);
+	struct follow_conf c = conf(&a);
+	c.group = NULL;
+	c.idle_mark_ms = 60000;
+	c.on_record = count_of_three;
+	struct follow *f = follow_open(&c, &e);
+	int64_t t0 = clock_mono_ms();
+	assert_int_equal(follow_run(f, &e), 0);
+	assert_in_range(clock_mono_ms() - t0, 0, 5000);
+	assert_int_equal(atomic_load(&a.n), 3);
+	follow_close(f);
+}
+
 /* ---- rows ---- */
 
 static void the_children_of_what_has_ended_are_named(void **state)
@@ -547,6 +621,8 @@ int main(void)
 		T_(a_handoff_that_is_withdrawn_changes_nothing),
 		T_(a_worker_of_another_program_is_stolen_from_one_by_one),
 		T_(the_limit_of_shards_holds),
+		T_(a_shard_that_is_lost_during_a_read_that_fails_does_not_keep_a_run_from_its_end),
+		T_(a_count_that_is_reached_ends_the_run_at_once),
 		T_(the_children_of_what_has_ended_are_named),
 		T_(rows_that_nobody_needs_go_parents_first),
 		T_(rows_of_shards_that_are_gone_go_later),
