@@ -77,7 +77,7 @@ all_in_order() {
 	events 1 1000 10 >in
 	recagent publish --order key --batch-records 100 <in >out
 	[ "$(grep -c sequence_number out)" = 1000 ]
-	all_in_order 1000 1000
+	all_in_order 1000 5000
 }
 
 @test "500 refusals with the longest message are understood" {
@@ -93,18 +93,19 @@ all_in_order() {
 	for m in 503 ok reset ok lost ok; do
 		mode $m
 		sleep 0.5
-	done &
+	done && touch switched &
 	switch=$!
+	# The input ends when the stream is back for good.
 	(for i in 0 1 2 3 4 5; do
 		events $((i * 300 + 1)) $((i * 300 + 300))
 		sleep 0.4
-	done) | recagent publish --spool dir --spool-after 100ms --order key --max-attempts 1 --ledger led >out 2>err
+	done; wait_for 30 test -e switched) | recagent publish --spool dir --spool-after 100ms --order key --max-attempts 1 --ledger led >out 2>err
 	wait $switch
 	[ "$(wc -l <out)" = 1800 ]
 	run ! grep '"error"' out
 	jq -e '.in == 1800 and .out + .spooled == 1800 and .drained == .spooled and .left == 0 and .balances' led
 	[ "$(grep -c '"spooled":true' out)" -gt 0 ]
-	all_in_order 1800 1000
+	all_in_order 1800 5000
 }
 
 @test "silence: after --read-timeout the lines are spooled; a signal does not wait for answers beyond --grace" {
