@@ -218,7 +218,9 @@ static void after_read(struct follow *f, struct fshard *s, const struct records 
 	s->fails = 0;
 	outage(f, s, false, NULL);
 	s->empties = tip ? s->empties + 1 : 0;
-	bool over = s->closed && (s->empties >= CLOSED_EMPTIES || !strcmp(s->last_seq, s->s.end_seq));
+	/* Having been there before says nothing: an aggregate may have been left half read. */
+	bool over =
+		s->closed && (s->empties >= CLOSED_EMPTIES || (r->n && !strcmp(s->last_seq, s->s.end_seq)));
 	if (atomic_load(&s->lost))
 		s->state = FS_LOST;
 	else if (past)
