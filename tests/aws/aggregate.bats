@@ -101,10 +101,10 @@ has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 @test "a group is killed inside of a record and goes on there" {
 	export AWS_ENDPOINT_URL_KINESIS=$KINESALITE_URL
 	recagent setup --shards 1 --group "$N-recs"
-	events 1 350 | recagent publish -A -q -j 1
+	events 1 210 | recagent publish -A -q -j 1
 	for n in 1 99; do
 		recagent consume -n $n --group "$N-recs" | tee -a got | recagent ack
 	done
 	recagent consume -e --group "$N-recs" | tee -a got | recagent ack
-	diff <(ids got) <(seq 350)
+	diff <(ids got) <(seq 210)
 }
