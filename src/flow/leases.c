@@ -119,27 +119,30 @@ static void more_from_item(const cJSON *item, struct lease *l)
 	copy_set(item, "childShardIds", l->children);
 }
 
-static int lease_from_item(const cJSON *item, struct lease *l, struct err *e)
+static int lease_from_item(const struct table *t, const cJSON *item, struct lease *l, struct err *e)
 {
 	int64_t sub = 0;
 	*l = (struct lease){ 0 };
 	if (!copy_attr(item, LEASE_KEY, l->shard_id, sizeof l->shard_id))
-		return err_set(e, ERR_FAILED, "", "lease table: a row has no usable " LEASE_KEY);
+		return err_set(e, ERR_FAILED, "", "lease table %s: a row has no usable " LEASE_KEY, t->name);
 	if (strchr(l->shard_id, ':'))
 		return err_set(e, ERR_FAILED, "",
-			"lease table: %s is a row of a program that reads several streams; a group reads one",
-			l->shard_id);
+			"lease table %s: %s is a row of a program that reads several streams; a group reads "
+			"one",
+			t->name, l->shard_id);
 	if (!copy_attr(item, "checkpoint", l->checkpoint, sizeof l->checkpoint) || rank(l->checkpoint) < 0)
-		return err_set(e, ERR_FAILED, "", "lease table: %s has no usable checkpoint", l->shard_id);
+		return err_set(e, ERR_FAILED, "", "lease table %s: %s has no usable checkpoint", t->name,
+			l->shard_id);
 	if (!av_get_int(item, "leaseCounter", &l->counter) || l->counter > COUNTER_MOST)
-		return err_set(e, ERR_FAILED, "", "lease table: %s has no usable leaseCounter", l->shard_id);
+		return err_set(e, ERR_FAILED, "", "lease table %s: %s has no usable leaseCounter", t->name,
+			l->shard_id);
 	if (av_get_s(item, "leaseOwner") && !copy_attr(item, "leaseOwner", l->owner, sizeof l->owner))
-		return err_set(
-			e, ERR_FAILED, "", "lease table: the leaseOwner of %s is too long", l->shard_id);
+		return err_set(e, ERR_FAILED, "", "lease table %s: the leaseOwner of %s is too long", t->name,
+			l->shard_id);
 	if (av_get_s(item, "checkpointOwner") &&
 		!copy_attr(item, "checkpointOwner", l->checkpoint_owner, sizeof l->checkpoint_owner))
-		return err_set(
-			e, ERR_FAILED, "", "lease table: the checkpointOwner of %s is too long", l->shard_id);
+		return err_set(e, ERR_FAILED, "", "lease table %s: the checkpointOwner of %s is too long",
+			t->name, l->shard_id);
 	if (av_get_int(item, "checkpointSubSequenceNumber", &sub) && sub > 0)
 		l->checkpoint_sub = (uint64_t)sub;
 	more_from_item(item, l);
@@ -147,6 +150,7 @@ static int lease_from_item(const cJSON *item, struct lease *l, struct err *e)
 }
 
 struct scan {
+	const struct table *table;
 	const struct leases *old;
 	struct leases *out;
 	size_t cap;
@@ -162,7 +166,7 @@ static int on_row(const cJSON *item, void *arg)
 	const char *type = av_get_s(item, "entityType");
 	if (type && strcmp(type, "LEASE") != 0)
 		return 0;
-	s->rc = lease_from_item(item, &l, s->e);
+	s->rc = lease_from_item(s->table, item, &l, s->e);
 	if (s->rc)
 		return 1;
 	const struct lease *was = s->old ? leases_find(s->old, l.shard_id) : NULL;
@@ -179,7 +183,7 @@ static int on_row(const cJSON *item, void *arg)
 
 int leases_scan(struct table *t, const struct leases *old, struct leases *out, struct err *e)
 {
-	struct scan s = { .old = old, .out = out, .now_ms = clock_mono_ms(), .e = e };
+	struct scan s = { .table = t, .old = old, .out = out, .now_ms = clock_mono_ms(), .e = e };
 	*out = (struct leases){ 0 };
 	int rc = table_scan(t, on_row, &s, e);
 	if (!rc)
@@ -197,7 +201,7 @@ int lease_get(struct table *t, const char *shard_id, struct lease *out, bool *fo
 	int rc = table_get(t, shard_id, true, &item, e);
 	*found = !rc && item;
 	if (*found)
-		rc = lease_from_item(item, out, e);
+		rc = lease_from_item(t, item, out, e);
 	if (!rc && *found)
 		out->seen_ms = clock_mono_ms();
 	cJSON_Delete(item);

@@ -36,7 +36,8 @@ int spool_segment_open(struct spool *s, uint64_t no, bool create, struct err *e)
 	char name[NAME_LEN];
 	segment_name(name, no);
 	int flags = create ? O_RDWR | O_CREAT | O_EXCL : O_RDONLY;
-	int fd = openat(s->dirfd, name, flags | O_CLOEXEC, 0600);
+	/* Not to wait for a writer, should it be a named pipe; reading it fails then. */
+	int fd = openat(s->dirfd, name, flags | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (fd < 0)
 		return trouble(s, name, create ? "create" : "open", e);
 	if (create && spool_dir_sync(s, e)) {
@@ -89,7 +90,7 @@ static int write_file(struct spool *s, const char *name, const char *text, struc
 /* At most cap - 1 bytes and a NUL; the length, -1 unreadable, -2 no such file. */
 static ssize_t read_small(int dirfd, const char *name, char *out, size_t cap)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ENOENT ? -2 : -1;
 	ssize_t n = fd_read_at(fd, out, cap - 1, 0);
