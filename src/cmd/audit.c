@@ -33,7 +33,7 @@ static int kind_of(const char *operand, const char **path, struct err *e)
 		if (strlen(books_kinds[k]) == (size_t)(eq - operand) &&
 			!strncmp(operand, books_kinds[k], (size_t)(eq - operand))) {
 			*path = eq + 1;
-			return k;
+			return eq[1] ? k : err_set(e, ERR_USAGE, "", "%s: which file?", operand);
 		}
 	return err_set(e, ERR_USAGE, "",
 		"%s: what is it? STAGE=FILE, with publish, consume, prompt, invoke, ack, dead or ledger",
@@ -152,7 +152,7 @@ static enum exit_code verdict(const struct ctx *c, const struct books_sum *s)
 {
 	struct err e = { 0 };
 	if (s->states[BOOKS_MISSING] || s->unbalanced) {
-		err_set(&e, ERR_INTERNAL, "", "%llu events missing, %llu ledgers that do not balance",
+		err_set(&e, ERR_INTERNAL, "", "events missing: %llu; ledgers that do not balance: %llu",
 			(unsigned long long)s->states[BOOKS_MISSING], (unsigned long long)s->unbalanced);
 		return fail(&e);
 	}

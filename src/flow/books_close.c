@@ -9,11 +9,24 @@
 
 /* ---- ledgers ---- */
 
-static uint64_t number(const cJSON *obj, const char *name, bool *ok)
+/* Absent is 0 unless it is needed. */
+static uint64_t number(const cJSON *obj, const char *name, bool needed, bool *ok)
 {
-	int64_t v = -1;
-	*ok = json_int(obj, name, &v) && v >= 0 && *ok;
+	int64_t v = 0;
+	bool there = cJSON_GetObjectItemCaseSensitive(obj, name) != NULL;
+	*ok = *ok && (there ? json_int(obj, name, &v) && v >= 0 : !needed);
 	return *ok ? (uint64_t)v : 0;
+}
+
+/* The stage whose lines a command writes; BOOKS_STAGES: none that can be given. */
+static int stage_of(const char *command)
+{
+	int k = 0;
+	if (!strcmp(command, "replay"))
+		return BOOKS_CONSUME;
+	while (k < BOOKS_STAGES && strcmp(command, books_kinds[k]) != 0)
+		k++;
+	return k;
 }
 
 int ledger_enter(struct books *b, const char *line, size_t n, struct err *e)
@@ -22,8 +35,9 @@ int ledger_enter(struct books *b, const char *line, size_t n, struct err *e)
 	cJSON *obj = json_tree(line, n, e);
 	if (!obj)
 		return -1;
-	uint64_t in = number(obj, "in", &ok), out = number(obj, "out", &ok),
-		 refused = number(obj, "refused", &ok), failed = number(obj, "failed", &ok);
+	uint64_t in = number(obj, "in", true, &ok), out = number(obj, "out", true, &ok),
+		 spooled = number(obj, "spooled", false, &ok), refused = number(obj, "refused", true, &ok),
+		 failed = number(obj, "failed", true, &ok);
 	const char *command = json_str(obj, "command");
 	if (!ok || !command) {
 		cJSON_Delete(obj);
@@ -31,16 +45,17 @@ int ledger_enter(struct books *b, const char *line, size_t n, struct err *e)
 			"no ledger: command, in, out, refused and failed are wanted");
 	}
 	b->all_ledgers++;
-	if (in != out + refused + failed && !b->unbalanced++)
+	if (in != out + spooled + refused + failed && !b->unbalanced++)
 		snprintf(b->first_unbalanced, sizeof b->first_unbalanced,
-			"a ledger of %.20s: %llu in are not %llu out + %llu refused + %llu failed", command,
-			(unsigned long long)in, (unsigned long long)out, (unsigned long long)refused,
-			(unsigned long long)failed);
-	for (int k = 0; k < BOOKS_STAGES; k++)
-		if (!strcmp(command, books_kinds[k])) {
-			b->ledgers[k].n++;
-			b->ledgers[k].out += out;
-		}
+			"a ledger of %.20s: %llu in are not %llu out + %llu spooled + %llu refused + %llu "
+			"failed",
+			command, (unsigned long long)in, (unsigned long long)out, (unsigned long long)spooled,
+			(unsigned long long)refused, (unsigned long long)failed);
+	int k = stage_of(command);
+	if (k < BOOKS_STAGES) {
+		b->ledgers[k].n++;
+		b->ledgers[k].out += out + spooled; /* each has a receipt */
+	}
 	cJSON_Delete(obj);
 	return 0;
 }

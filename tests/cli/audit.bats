@@ -110,6 +110,13 @@ state() { jq -r "select(.event_id == \"$1\") | .state + \" \" + .at" <<<"$output
 	[[ "$output" == *"2 in are not 1 out"* ]]
 	echo '{"command":"consume","in":1,"out":1,"refused":0,"failed":0}' >l
 	run -0 recagent audit consume=c ledger=l
+	# What is in the spool has a receipt, too; a replay's lines are events as consume's are.
+	echo '{"command":"publish","in":1,"out":0,"refused":0,"failed":0,"spooled":1,"drained":0,"left":1}' >l
+	echo '{"line":1,"event_id":"e1","spooled":true}' >p
+	run -0 recagent audit publish=p consume=c ledger=l
+	echo '{"command":"replay","in":3,"out":3,"refused":0,"failed":0}' >l
+	run -6 recagent audit consume=c ledger=l
+	[[ "$output" == *"consume says that it wrote 3 lines"* ]]
 }
 
 @test "bad lines are said by number and counted, the rest counts; bad operands are usage" {
@@ -119,6 +126,7 @@ state() { jq -r "select(.event_id == \"$1\") | .state + \" \" + .at" <<<"$output
 	run -2 recagent audit
 	run -2 recagent audit c
 	run -2 recagent audit eat=c
+	run -2 recagent audit consume=
 	run -2 recagent audit consume=nosuch
 	run -3 recagent audit --max-events 1 consume=<(line e1 8; line e2 9)
 	run -0 recagent audit consume=- < <(line e1 8)
