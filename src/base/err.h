@@ -46,7 +46,7 @@ enum exit_code {
 	EXIT_BEHIND = 10,
 	EXIT_STUCK = 11,
 	EXIT_SPOOLED = 12,
-	EXIT_SIGNAL = 128 /* + n: ended by a second signal */
+	EXIT_SIGNAL = 128 /* + n: ended by a signal before it was done */
 };
 
 /* Fill *e (NULL is fine) and return -1, so that a caller can `return err_set(...)`.
