@@ -145,5 +145,5 @@ clean:
 	rm -rf build build-*
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
-.PHONY: all unit tools check sanitize conformance kcl fuzz torture bench fresh lint format completions demo install uninstall clean
+.PHONY: all unit tools check sanitize conformance kcl fuzz torture chaos bench fresh lint format completions demo install uninstall clean
 .DELETE_ON_ERROR:
