@@ -364,7 +364,9 @@ def main():
         n += 1
     print('# %d rounds of %s in %.0f s, %d events; %s; failed: %s' % (n, a.form, time.monotonic() - began, events, ', '.join(
         '%s %d' % x for x in sorted(acts.items())), ', '.join(bad) or 'none'))
-    return 1 if bad else 0
+    if not events or not sum(acts.values()):
+        print('not ok: nothing was tried')
+    return 1 if bad or not events or not sum(acts.values()) else 0
 
 
 if __name__ == '__main__':

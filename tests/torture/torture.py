@@ -9,7 +9,8 @@ its work, say that something is done that is not, or leave a store that the next
 
 --some N: at most N points of a kind of a scenario, chosen by the seed. LEAKS=1: the binary has AddressSanitizer (its allocator
 can't be made to fail this way; leaks after other failures are found). --net: on the servers of tests/aws/servers.sh.
-Prints the fail points tried; exit status 1 when one of them found something."""
+Prints the fail points tried; exit status 1 when one of them found something, or when a scenario or a kind that should have
+some had none."""
 import argparse
 import collections
 import concurrent.futures
@@ -457,6 +458,16 @@ def points(s, some, rng, only_kind):
             yield kind, at
 
 
+def untried(o, tried):
+    """Kinds of calls of which not one has failed, in a run that has not left them out itself."""
+    expected = set(KINDS) - ({'fsync', 'rename', 'truncate'} if o.net else {'send', 'recv'})
+    if LEAKS:
+        expected.discard('alloc')
+    if o.only or o.kind or o.at:
+        return [] if sum(tried.values()) else ['any kind']
+    return sorted(k for k in expected if not tried[k])
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument('--some', type=int, default=0)
@@ -468,6 +479,9 @@ def main():
     p.add_argument('--keep', action='store_true')
     p.add_argument('--net', action='store_true', help='on the servers of tests/aws/servers.sh, whose env is set')
     o = p.parse_args()
+    for f in (BIN, LIB):  # the loader only warns of a library that is not there, and then nothing fails
+        if not os.path.exists(f):
+            raise SystemExit('%s is missing' % f)
     rng = random.Random(o.seed)
     root = tempfile.mkdtemp(prefix='recagent-torture.')
     tried, bad = collections.Counter(), 0
@@ -481,6 +495,8 @@ def main():
             s.base = s.tortured(where, 0, 0)
             if s.base.status not in (0, 1, 12):
                 raise SystemExit('%s: %s' % (s.name, s.base.err.decode()))
+            if not sum(s.base.counts):
+                raise SystemExit('%s: no call was counted: is %s loaded?' % (s.name, LIB))
             todo = [(KINDS.index(o.kind), o.at)] if o.at else list(points(s, o.some, rng, o.kind))
             mine, found = collections.Counter(), 0
             with concurrent.futures.ThreadPoolExecutor(o.jobs) as pool:
@@ -499,7 +515,10 @@ def main():
         else:
             shutil.rmtree(root, ignore_errors=True)
     print('# %d fail points (%s), %d found something' % (sum(tried.values()), ', '.join('%s %d' % k for k in tried.items()), bad))
-    return 1 if bad else 0
+    missing = untried(o, tried)
+    if missing:
+        print('not ok no fail point of %s was tried' % ', '.join(missing))
+    return 1 if bad or missing else 0
 
 
 if __name__ == '__main__':
