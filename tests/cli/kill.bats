@@ -31,8 +31,9 @@ history_ids() {
 }
 
 @test "stages killed at random: nothing lost, each event applied once, in order" {
-	run env RECAGENT="$(realpath "$BIN")" python3 "$BATS_TEST_DIRNAME/../tools/kill.py" ${SEED:+--seed "$SEED"} \
-		${N:+--rounds "$N"} ${N:---seconds 12}
+	local length=(--seconds 12)
+	[ -z "${N:-}" ] || length=(--rounds "$N")
+	run env RECAGENT="$(realpath "$BIN")" python3 "$BATS_TEST_DIRNAME/../tools/kill.py" ${SEED:+--seed "$SEED"} "${length[@]}"
 	echo "$output"
 	[ "$status" -eq 0 ]
 }
