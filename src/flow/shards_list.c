@@ -183,7 +183,7 @@ static bool has_its_fill(const struct follow *f)
 }
 
 /* Nothing more will come of it in a run that ends by itself, whatever becomes of its parents. A lease that its owner renews
- * is that owner's business. */
+ * is that owner's business; a row that is not there comes, if at all, when a parent has ended, here or elsewhere. */
 static bool settled_alone(const struct follow *f, const struct fshard *s, bool fill)
 {
 	switch (s->state) {
@@ -191,8 +191,8 @@ static bool settled_alone(const struct follow *f, const struct fshard *s, bool f
 	case FS_TIP:
 	case FS_SKIP:
 	case FS_LOST: return true;
-	case FS_NEW: return !s->has_lease || s->live || fill;
-	case FS_WAIT: return f->c.group && !s->owned && (s->live || fill);
+	case FS_NEW:
+	case FS_WAIT: return f->c.group && !s->owned && (!s->has_lease || s->live || fill);
 	default: return false;
 	}
 }

@@ -555,6 +555,54 @@ static void a_lineage_of_many_paths_is_walked_once(void **state)
 	check(F.n - 1, 0, 3);
 }
 
+/* ---- a row that goes while another worker has it ---- */
+
+static unsigned lists_when_set_back;
+
+static void remove_row(const char *key)
+{
+	pthread_mutex_lock(&T.mu);
+	cJSON **p = fake_item(&T, key);
+	assert_non_null(p);
+	cJSON_Delete(*p);
+	*p = T.items[--T.n];
+	pthread_mutex_unlock(&T.mu);
+}
+
+/* S0, which had ended, is set back and taken by somebody; after a pass its row and its shard go, and S1 is free again. */
+static int on_idle_and_rows_go(void *arg, struct err *e)
+{
+	(void)arg;
+	if (!lists_when_set_back) {
+		rival();
+		fake_set(&T, S0, "checkpoint", av_s(CP_TRIM_HORIZON));
+		lists_when_set_back = F.lists;
+	} else if (F.lists > lists_when_set_back && !F.v[0].expired) {
+		F.v[0].expired = true;
+		remove_row(S0);
+		fake_set(&T, S1, "leaseOwner", NULL);
+		fake_set(&T, S1, "leaseCounter", av_n(1000));
+	}
+	return ++idles > 200 ? err_set(e, ERR_PIPE, "", "the run does not end") : 0;
+}
+
+static void a_row_that_goes_does_not_keep_a_run_from_ending(void **state)
+{
+	(void)state;
+	fake_stream_init(&F, 2);
+	fake_fill(&F, 1, 10);
+	run_ok();
+	fake_set(&T, S0, "checkpoint", av_s(CP_SHARD_END));
+	fake_set(&T, S1, "leaseOwner", av_s("other"));
+	lists_when_set_back = 0;
+	struct follow_conf c = conf();
+	c.failover_ms = 900;
+	c.on_idle = on_idle_and_rows_go;
+	assert_int_equal(run(&c, NULL), 0);
+	assert_true(F.v[0].expired);
+	assert_string_equal(fake_attr(&T, S1, "leaseOwner"), "");
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -577,6 +625,7 @@ int main(void)
 		T_(another_streams_group_and_a_missing_one_are_refused),
 		T_(positions_of_a_deleted_stream_are_dropped),
 		T_(a_lineage_of_many_paths_is_walked_once),
+		T_(a_row_that_goes_does_not_keep_a_run_from_ending),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
